@@ -1,0 +1,42 @@
+# Two commands are enough: `make run` and `make test`. Each does all the set-up it needs, once.
+# PYTHON=python3.12 make run   chooses the interpreter (3.11 or 3.12).
+
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev assets run test test-slow lint bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## System libraries, virtual environment, locked packages
+	@bash scripts/setup.sh run
+
+setup-dev: ## The same, with what tests and lint need
+	@bash scripts/setup.sh dev
+
+assets: setup ## Fetch and verify the model files
+	@$(BIN)/dmd models fetch
+
+run: assets ## Play the demo through the whole pipeline in the terminal (no window yet)
+	@$(BIN)/dmd run resources/demo.mkv --out sessions --paced
+
+test: setup-dev ## Run the whole suite
+	@$(BIN)/dmd models fetch
+	@$(BIN)/python -m pytest
+
+test-slow: setup-dev ## The long versions of the tests
+	@$(BIN)/dmd models fetch
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup-dev ## ruff (format and lint), mypy --strict, import contracts
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: setup-dev ## Measure the budgets of docs/performance.md
+	@$(BIN)/dmd bench dmd --json
+
+lock: setup-dev ## Write requirements*.lock from what is installed
+	@$(BIN)/python scripts/lock.py
+
+clean: ## Remove the virtual environment and caches (never sessions)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -1,0 +1,67 @@
+"""Live multimodal emotion recognition with Decoupled Multimodal Distilling, without any window.
+
+These names are the whole interface that programs on top should need. They are imported when first used, so that
+``import dmd_runtime`` stays quick and does not load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Modality": "modality",
+    "Graph": "modality",
+    "Edge": "modality",
+    "EDGES": "modality",
+    "UNIFORM": "modality",
+    "VideoFrame": "messages",
+    "AudioBlock": "messages",
+    "Reading": "messages",
+    "Word": "messages",
+    "Message": "messages",
+    "SessionConfig": "config",
+    "Assets": "assets",
+    "FileSource": "sources.file",
+    "SyntheticSource": "sources.synthetic",
+    "Session": "streaming.session",
+    "SessionState": "streaming.session",
+    "Toolbox": "streaming.toolbox",
+    "SessionWriter": "recording.writer",
+    "DMDError": "errors",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604  # names come from the table above
+
+if TYPE_CHECKING:
+    from dmd_runtime.assets import Assets as Assets
+    from dmd_runtime.config import SessionConfig as SessionConfig
+    from dmd_runtime.errors import DMDError as DMDError
+    from dmd_runtime.messages import AudioBlock as AudioBlock
+    from dmd_runtime.messages import Message as Message
+    from dmd_runtime.messages import Reading as Reading
+    from dmd_runtime.messages import VideoFrame as VideoFrame
+    from dmd_runtime.messages import Word as Word
+    from dmd_runtime.modality import EDGES as EDGES
+    from dmd_runtime.modality import UNIFORM as UNIFORM
+    from dmd_runtime.modality import Edge as Edge
+    from dmd_runtime.modality import Graph as Graph
+    from dmd_runtime.modality import Modality as Modality
+    from dmd_runtime.recording.writer import SessionWriter as SessionWriter
+    from dmd_runtime.sources.file import FileSource as FileSource
+    from dmd_runtime.sources.synthetic import SyntheticSource as SyntheticSource
+    from dmd_runtime.streaming.session import Session as Session
+    from dmd_runtime.streaming.session import SessionState as SessionState
+    from dmd_runtime.streaming.toolbox import Toolbox as Toolbox
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,107 @@
+"""Writes a session folder while the session runs: one line per event, flushed line by line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+from dmd_runtime.errors import RecordingError
+from dmd_runtime.messages import FaceObservation, Failure, Health, Message, Reading, Word
+from dmd_runtime.recording import jsonl
+from dmd_runtime.recording.manifest import FORMAT, write_manifest
+
+_TABLES = ("readings", "words", "markers", "faces", "health")
+
+
+class SessionWriter:
+    """A subscriber that keeps what a session says.
+
+    May be called from several threads: a lock per call keeps lines whole. The manifest says ``recording`` until
+    :meth:`finish`. The first write that fails stops the writer, and :meth:`finish` raises it: a session never goes
+    on in the belief that it is being kept.
+
+    Parameters
+    ----------
+    folder : Path
+        New and empty (``new_session_folder``).
+    manifest : mapping
+        Everything known at the start: source, devices, consent, config, provenance, media.
+    marks : tuple of str
+        UNTRAINED, DEMO, SYNTHETIC: written into every line.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], *, marks: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self._manifest = {"format": FORMAT, "state": "recording", **manifest, "marks": list(marks)}
+        self._marks = marks
+        self._lock = threading.Lock()
+        self._failure: RecordingError | None = None
+        self._stack = ExitStack()
+        try:
+            self._files: dict[str, TextIO] = {
+                table: self._stack.enter_context((folder / f"{table}.jsonl").open("x", encoding="utf-8", newline="\n"))
+                for table in _TABLES
+            }
+        except OSError as error:
+            self._stack.close()
+            raise RecordingError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        write_manifest(folder, self._manifest)
+
+    def __call__(self, message: Message) -> None:
+        """Take one message of the session; what is not kept is ignored."""
+        if isinstance(message, Reading):
+            self._write("readings", jsonl.reading_line(message))
+        elif isinstance(message, Word):
+            self._write("words", jsonl.word_line(message, self._marks))
+        elif isinstance(message, FaceObservation):
+            self._write("faces", jsonl.face_line(message, self._marks))
+        elif isinstance(message, Health):
+            self._write("health", jsonl.health_line(message))
+        elif isinstance(message, Failure):
+            self._write("health", jsonl.failure_line(message))
+
+    def add_media(self, source: Path) -> None:
+        """Copy the medium into the folder.
+
+        Raises
+        ------
+        RecordingError
+            No room, or not readable; the part that was copied is removed.
+        """
+        target = self.folder / f"media{source.suffix.lower()}"
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise RecordingError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+    def finish(self, *, state: str = "complete", **facts: Any) -> Path:
+        """Close the tables, write the final manifest with ``facts`` over what it held, return the folder.
+
+        Raises
+        ------
+        RecordingError
+            Something could not be written, now or earlier.
+        """
+        with self._lock:
+            self._stack.close()
+        if self._failure is None:
+            write_manifest(self.folder, {**self._manifest, "state": state, **facts})
+            return self.folder
+        raise self._failure
+
+    def _write(self, table: str, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+        with self._lock:
+            if self._failure is not None or self._files[table].closed:
+                return
+            try:
+                self._files[table].write(text)
+                self._files[table].flush()
+            except OSError as error:
+                self._failure = RecordingError(f"{self.folder / table}.jsonl: cannot be written: {error.strerror or error}")

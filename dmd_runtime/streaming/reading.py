@@ -1,0 +1,117 @@
+"""The last stage: gathers features, cuts windows when they are due, and lets the model read them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from dmd_runtime.clock import Clock
+from dmd_runtime.messages import FOREVER, FeatureBlock, Message, Reading, SpeechActivity, Utterance, Window
+from dmd_runtime.streaming.attribution import WordAttribution
+from dmd_runtime.streaming.channel import Channel, ChannelClosed
+from dmd_runtime.streaming.health import StageStats
+from dmd_runtime.streaming.window import WindowBuilder
+
+logger = logging.getLogger(__name__)
+
+Features = FeatureBlock | SpeechActivity | Utterance
+
+
+class ReadingStage:
+    """One thread that owns the window builder, the word attribution and the model.
+
+    Parameters
+    ----------
+    builder : WindowBuilder
+    attribution : WordAttribution
+    interpret : callable
+        Window -> Reading.
+    channel : Channel
+        Features from all extractors.
+    clock : Clock
+    budget : float or None
+        Seconds a window waits after its end; None waits for everything (exact run).
+    emit, on_failure : callables
+    """
+
+    name = "reading"
+
+    def __init__(
+        self,
+        builder: WindowBuilder,
+        attribution: WordAttribution,
+        interpret: Callable[[Window], Reading],
+        *,
+        channel: Channel[Features],
+        clock: Clock,
+        budget: float | None,
+        emit: Callable[[Message], None],
+        on_failure: Callable[[str, BaseException], None],
+    ) -> None:
+        self.channel = channel
+        self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: channel.dropped)
+        self.media_end = FOREVER
+        """Set by the session before the channel is closed; no window ends after it."""
+        self._builder = builder
+        self._attribution = attribution
+        self._interpret = interpret
+        self._clock = clock
+        self._budget = budget
+        self._emit = emit
+        self._on_failure = on_failure
+        self._thread = threading.Thread(target=self._run, name="dmd-reading", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread; True if it has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    message, _ = self.channel.get(self._patience())
+                except TimeoutError:
+                    pass
+                except ChannelClosed:
+                    break
+                else:
+                    self._take(message)
+                self._cut()
+            self._attribution.vision_until(FOREVER)
+            self._cut(everything=True)
+        except Exception as error:  # the boundary of a thread: publish the death, never lose it
+            logger.exception("stage %s died", self.name)
+            self.channel.close()
+            self._on_failure(self.name, error)
+
+    def _take(self, message: Features) -> None:
+        if not isinstance(message, Utterance):
+            self._builder.add(message)
+        if not isinstance(message, SpeechActivity):
+            self._attribution.add(message)
+
+    def _patience(self) -> float | None:
+        if self._budget is None or self._builder.next_end > self.media_end:
+            return None
+        return max(0.0, self._builder.next_end + self._budget - self._clock.now())
+
+    def _cut(self, *, everything: bool = False) -> None:
+        while self._builder.next_end <= self.media_end and (everything or self._due()):
+            with self.stats.timed():
+                reading = self._interpret(self._builder.build())
+            self._emit(reading)
+        now = FOREVER if everything else self._clock.now() - self._budget if self._budget is not None else 0.0
+        for word in self._attribution.take(now):
+            self._emit(word)
+
+    def _due(self) -> bool:
+        if all(self._builder.settled.values()):
+            return True
+        return self._budget is not None and self._clock.now() >= self._builder.next_end + self._budget
