@@ -80,6 +80,11 @@ class SessionWriter:
             target.unlink(missing_ok=True)
             raise RecordingError(f"{target}: cannot be written: {error.strerror or error}") from None
 
+    def close(self) -> None:
+        """Close the tables and leave the manifest as it is. Idempotent."""
+        with self._lock:
+            self._stack.close()
+
     def finish(self, *, state: str = "complete", **facts: Any) -> Path:
         """Close the tables, write the final manifest with ``facts`` over what it held, return the folder.
 
@@ -88,8 +93,7 @@ class SessionWriter:
         RecordingError
             Something could not be written, now or earlier.
         """
-        with self._lock:
-            self._stack.close()
+        self.close()
         if self._failure is None:
             write_manifest(self.folder, {**self._manifest, "state": state, **facts})
             return self.folder
