@@ -1,0 +1,115 @@
+"""Utterances to language features: one row per word-piece, at the time of its word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dmd_runtime.features.base import FeatureSpec, nothing
+from dmd_runtime.features.text_encoder import TextEncoder
+from dmd_runtime.features.transcription import Transcriber
+from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled
+from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Float32, Utterance, freeze
+from dmd_runtime.modality import Modality
+
+ROWS = 32
+"""Rows in a window at most: 4 s hold 8 to 20 words of fluent speech, up to 28 word-pieces."""
+_APART = 1e-9  # s between pieces of one word, so that times ascend strictly; far below what windows tell apart
+
+
+class LanguageExtractor:
+    """Utterances in, feature blocks out; touched by one thread.
+
+    All pieces of a word begin with it (1 ns apart, to keep their order) and end with it; ``confidence`` is the word's
+    probability. ``due`` stays empty: nobody owes words. Rows of a tentative utterance are replaced by whatever comes
+    next.
+
+    Deviates: ``ends`` is the end of the word, though the encoder has read its whole utterance; otherwise no word would
+    count before its utterance has ended.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._settled = 0.0
+        self._tentative_from: float | None = None
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What these features are, for the recipe."""
+        return FeatureSpec(
+            modality=Modality.LANGUAGE,
+            name="minilm-l6-v2",
+            version=1,
+            dim=self._encoder.dim,
+            rate_hz=None,
+            rows=ROWS,
+            settings={"layer": "last", "unit": "word-piece", "context": "utterance"},
+        )
+
+    def push(self, item: Utterance | SpeechSettled) -> tuple[FeatureBlock, ...]:
+        """Encode an utterance, or pass on that speech is settled."""
+        if isinstance(item, SpeechSettled):
+            self._settled = max(self._settled, item.until)
+            return (nothing(Modality.LANGUAGE, self._settled),)
+        if item.final:
+            self._settled = max(self._settled, item.span.end)
+        replaces_from, self._tentative_from = self._tentative_from, None if item.final else item.span.start
+        return (self._rows(item, replaces_from),)
+
+    def finish(self) -> tuple[FeatureBlock, ...]:
+        """Nothing more will be said."""
+        return (nothing(Modality.LANGUAGE, FOREVER),)
+
+    def encode_text(self, text: str) -> tuple[tuple[str, ...], Float32]:
+        """Encode a text without times (training corpora) on the same path as :meth:`push`.
+
+        Returns the n word-pieces and their rows, float32 (n, D).
+        """
+        encoded = self._encoder.encode(text.split())
+        return encoded.pieces, encoded.values
+
+    def _rows(self, utterance: Utterance, replaces_from: float | None) -> FeatureBlock:
+        words = utterance.words
+        encoded = self._encoder.encode([word.text for word in words])
+        order = np.arange(len(encoded.word)) - np.searchsorted(encoded.word, encoded.word)  # piece number in its word
+        starts = np.array([word.span.start for word in words], dtype=np.float64)
+        ends = np.array([word.span.end for word in words], dtype=np.float64)
+        confidence = np.array([word.p for word in words], dtype=np.float32)
+        return FeatureBlock(
+            modality=Modality.LANGUAGE,
+            times=freeze(starts[encoded.word] + order * _APART),
+            ends=freeze(ends[encoded.word]),
+            values=encoded.values,
+            confidence=freeze(confidence[encoded.word]),
+            due=EMPTY_TIMES,
+            settled_until=self._settled,
+            replaces_from=replaces_from,
+        )
+
+
+class SpokenLanguage:
+    """Recogniser and encoder one after the other, for one thread: segments in, utterances and their features out."""
+
+    def __init__(self, transcriber: Transcriber, extractor: LanguageExtractor) -> None:
+        self._transcriber = transcriber
+        self._extractor = extractor
+
+    def push(self, item: SpeechSegment | SpeechSettled) -> Sequence[Utterance | FeatureBlock]:
+        """Decode and encode a segment, or pass on that speech is settled.
+
+        Raises
+        ------
+        ModelError
+            The recogniser failed.
+        """
+        if isinstance(item, SpeechSettled):
+            return self._extractor.push(item)
+        out: list[Utterance | FeatureBlock] = []
+        for said in self._transcriber.push(item):
+            out += (said, *self._extractor.push(said))
+        return out
+
+    def finish(self) -> Sequence[Utterance | FeatureBlock]:
+        """Nothing is held back; language is settled for ever."""
+        return (*self._transcriber.finish(), *self._extractor.finish())
