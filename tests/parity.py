@@ -1,0 +1,206 @@
+"""Replay recorded numbers of the published DMD code: ``python -m tests.parity GOLDEN.npz [--keys KEYS.json]``.
+
+The file holds inputs, 38 outputs, the edges of both graphs, and either quantised weights or the recipe to make them (then
+``--keys`` names the JSON of parameter names and shapes). Its ``meta`` is JSON: tag, seed, lens_LAV, feature_dims (L, A, V),
+kernels (L, A, V), dst [width, heads].
+
+Exit status: 0 within tolerance, 1 past it, 2 the input is not such a file. The last line is
+``max_abs_output=… max_abs_edges=…``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from dmd_runtime.errors import CheckpointError, ConfigError
+from dmd_runtime.modality import Graph, Modality
+from dmd_runtime.model import reference
+from dmd_runtime.model.dmd import DMD, DMDOutput
+
+TOLERANCE = 1e-5
+L, V, A = Modality.LANGUAGE, Modality.VISUAL, Modality.ACOUSTIC
+INPUTS = {L: "text", V: "video", A: "audio"}
+PARTS = {"dmd": "dmd.", "homo_kernel": "homo.", "hetero_kernel": "hetero."}
+UNITS = {Graph.HOMOGENEOUS: "homo_kernel", Graph.HETEROGENEOUS: "hetero_kernel"}
+CONFIGS = ("mosi_aligned", "mosi_unaligned", "mosei_aligned", "mosei_unaligned")
+WEIGHT_KINDS = {0: 0.0, 1: 1.0}  # kind in the file: what is added to the scaled integers
+
+
+class Golden(NamedTuple):
+    """One recorded case: inputs {m: (B, T_m, D_m)}, named outputs, edges {Graph: (6, B)}, and the model to replay."""
+
+    model: DMD
+    features: Mapping[Modality, torch.Tensor]
+    outputs: Mapping[str, np.ndarray]
+    edges: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any]
+
+
+class GoldenError(Exception):
+    """The file is not a golden file."""
+
+
+def load(path: Path, keys: Path | None = None) -> Golden:
+    """Read a golden file; nothing in it is ever unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays["meta"]))
+        lengths = dict(zip((L, A, V), (int(n) for n in meta["lens_LAV"]), strict=True))
+        features = {m: torch.from_numpy(arrays[f"in/{name}"]) for m, name in INPUTS.items()}
+        parts = _recorded_weights(arrays) if any(n.startswith("q/") for n in arrays) else _recipe_weights(meta, keys, lengths)
+        heads = int(meta["dst"][1])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise GoldenError(f"{path}: expected a golden file (npz with meta, in/…, out/…), got {error!r}") from error
+    units = {graph: parts[part] for graph, part in UNITS.items()}
+    model = DMD(reference.config_of(parts["dmd"], units, lengths=lengths, heads=heads))
+    model.load_state_dict(reference.convert(parts["dmd"], units))
+    outputs = {n.removeprefix("out/"): a for n, a in arrays.items() if n.startswith("out/")}
+    edges = {n.removeprefix("edges/"): a for n, a in arrays.items() if n.startswith("edges/")}
+    if not outputs or not edges:
+        raise GoldenError(f"{path}: expected recorded outputs and edges, found {len(outputs)} and {len(edges)}")
+    return Golden(model.eval(), features, outputs, edges, meta)
+
+
+def _recorded_weights(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, torch.Tensor]]:
+    """Weights stored as int8 times a power of two."""
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for part, prefix in PARTS.items():
+        parts[part] = {}
+        for name in (n for n in arrays if n.startswith(f"q/{prefix}")):
+            exponent, kind = (int(v) for v in arrays[f"k/{name[2:]}"])
+            values = arrays[name].astype(np.float32)
+            if kind in WEIGHT_KINDS:
+                values = WEIGHT_KINDS[kind] + values * np.float32(2.0**exponent)
+            parts[part][name.removeprefix(f"q/{prefix}")] = torch.from_numpy(np.asarray(values, dtype=np.float32))
+    return parts
+
+
+def _recipe_weights(
+    meta: Mapping[str, Any], keys: Path | None, lengths: Mapping[Modality, int]
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Weights made from the seed: Philox bytes, keyed by seed and name, scaled by powers of two."""
+    if keys is None:
+        raise GoldenError("this file holds no weights: name the JSON of parameter names and shapes with --keys")
+    shapes = json.loads(keys.read_text(encoding="utf-8"))
+    config = next((c for c in CONFIGS if str(meta["tag"]).startswith(c)), None)
+    if config is None or config not in shapes:
+        raise GoldenError(f"{keys}: expected one of {', '.join(CONFIGS)} for tag {meta['tag']!r}")
+    width = int(meta["dst"][0])
+    kernels = dict(zip((L, A, V), meta["kernels"], strict=True))
+    flat = {m: width * (lengths[m] - int(kernels[m]) + 1) for m in Modality}
+    return {
+        part: {
+            name: torch.from_numpy(_recipe_weight(prefix + name, _fitted(name, shape, flat), int(meta["seed"])))
+            for name, shape in shapes[config][part].items()
+        }
+        for part, prefix in PARTS.items()
+    }
+
+
+_LENGTH_DEPENDENT = re.compile(r"(proj_cosine|align_c|proj1|proj2|out_layer)_([lva])(_low)?\.(weight|bias)")
+
+
+def _fitted(name: str, shape: list[int], flat: Mapping[Modality, int]) -> tuple[int, ...]:
+    """The shape with the length that this file states instead of the configuration's."""
+    found = _LENGTH_DEPENDENT.fullmatch(name)
+    if found is None:
+        return tuple(shape)
+    head, letter, low, kind = found.groups()
+    size = flat[Modality(letter.upper())]
+    if head == "proj2" and low:
+        return (size, shape[1]) if kind == "weight" else (size,)
+    if kind == "weight" and (low or head in ("proj_cosine", "align_c")):
+        return (shape[0], size)
+    return tuple(shape)
+
+
+def _recipe_weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    count = math.prod(shape)
+    stream = np.random.Philox(key=(seed << 32) | zlib.crc32(name.encode())).random_raw((count + 7) // 8)
+    q = (stream.astype("<u8").view(np.uint8)[:count].astype(np.int16) - 128).astype(np.float32).reshape(shape)
+    if "layer_norm" in name and name.endswith("weight"):
+        return 1 + q * np.float32(2.0**-10)
+    if len(shape) == 1:
+        return q * np.float32(2.0**-10)
+    return q * np.float32(2.0 ** round(math.log2(0.8 / (math.sqrt(math.prod(shape[1:])) * 73.9))))
+
+
+def named_outputs(out: DMDOutput) -> dict[str, np.ndarray]:
+    """All outputs under the names and in the layouts of the published code."""
+    named: dict[str, torch.Tensor] = {"output_logit": out.logits, "logits_c": out.common_logits}
+    for m in Modality:
+        x, part = m.value.lower(), out.decoupled[m]
+        for graph in Graph:
+            named[f"logits_{x}_{graph.value}"] = out.node_logits[graph][m]
+            named[f"repr_{x}_{graph.value}"] = out.node_representations[graph][m]
+        named[f"origin_{x}"] = part.projected
+        named[f"s_{x}"] = part.exclusive.permute(2, 0, 1)  # (T, B, d)
+        named[f"c_{x}"] = part.common.permute(2, 0, 1)
+        named[f"recon_{x}"] = part.reconstructed
+        named[f"s_{x}_r"] = part.cycle
+        named[f"c_{x}_sim"] = out.common_aligned[m]
+        named[f"proj_s_{x}"] = out.exclusive_aligned[m]
+        named[f"last_h_{x}"] = out.memory[m]
+    return {name: tensor.numpy() for name, tensor in named.items()}
+
+
+def named_edges(out: DMDOutput) -> dict[str, np.ndarray]:
+    """Edges of both graphs under the names of the published code: weights (6, B), scores summed over the batch (6, 1)."""
+    named = {}
+    for graph, edges in out.graphs.items():
+        named[f"edges_{graph.value}"] = edges.weights.T.numpy()
+        named[f"edges_origin_{graph.value}"] = edges.scores.sum(dim=0)[:, None].numpy()
+    return named
+
+
+def deviations(golden: Golden) -> tuple[dict[str, float], dict[str, float]]:
+    """Largest absolute difference of every recorded output and of every recorded edge array."""
+    with torch.inference_mode():
+        out = golden.model(golden.features)
+    return _compare(golden.outputs, named_outputs(out)), _compare(golden.edges, named_edges(out))
+
+
+def _compare(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> dict[str, float]:
+    differences = {}
+    for name, array in expected.items():
+        if name not in got:
+            raise GoldenError(f"recorded array {name} is none of the model's: {', '.join(sorted(got))}")
+        same_shape = got[name].shape == array.shape
+        difference = float(np.abs(got[name] - array).max()) if same_shape else math.inf
+        differences[name] = difference if math.isfinite(difference) else math.inf
+    return differences
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Replay one file; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("golden", type=Path)
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE)
+    options = parser.parse_args(arguments)
+    try:
+        outputs, edges = deviations(load(options.golden, options.keys))
+    except (GoldenError, CheckpointError, ConfigError, OSError, ValueError, RuntimeError) as error:
+        print(f"parity: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return 2
+    for name, difference in {**outputs, **edges}.items():
+        print(f"{name:24s} {difference:.3g}")  # noqa: T201
+    print(f"max_abs_output={max(outputs.values()):.3g} max_abs_edges={max(edges.values()):.3g}")  # noqa: T201
+    return 0 if max(*outputs.values(), *edges.values()) <= options.tolerance else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
