@@ -1,7 +1,7 @@
 """Media files and other things that tests make for themselves.
 
-Clips carry the numbers of :mod:`dmd_runtime.sources.synthetic` where the codec keeps them: every picture spells its number,
-and 16 kHz mono sound of the codec ``pcm_s16le`` holds its sample numbers. Any other sound is a tone.
+Clips carry the numbers of :mod:`dmd_runtime.sources.synthetic` where the codec keeps them: every picture spells its
+number, and 16 kHz mono sound of the codec ``pcm_s16le`` holds its sample numbers. Any other sound is a tone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _TICKS = Fraction(1, 60_000)
 
 @dataclass
 class FakeClock:
-    """Session time that moves only when told to; waiting jumps to the time waited for."""
+    """Session time that moves only when told to; waiting jumps to the time waited for, and ``late`` seconds beyond."""
 
     t: float = 0.0
+    late: float = 0.0
     waits: list[float] = field(default_factory=list)
 
     def now(self) -> float:
@@ -42,22 +43,28 @@ class FakeClock:
         if interrupt.is_set():
             return False
         self.waits.append(t)
-        self.t = max(self.t, t)
+        if self.t < t:
+            self.t = t + self.late
         return True
 
 
 @dataclass
 class RecordingSink:
-    """Keeps everything with the time of ``clock`` at which it came; sets ``stop`` after ``stop_after`` items."""
+    """Keeps everything with the time of ``clock`` at which it came; sets ``stop`` after ``stop_after`` items.
+
+    Taking a picture costs ``picture_cost`` seconds of that clock.
+    """
 
     clock: FakeClock = field(default_factory=FakeClock)
     stop: Event = field(default_factory=Event)
     stop_after: int | None = None
+    picture_cost: float = 0.0
     items: list[VideoFrame | AudioBlock] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
 
     def video(self, frame: VideoFrame) -> None:
         self._add(frame)
+        self.clock.advance(self.picture_cost)
 
     def audio(self, block: AudioBlock) -> None:
         self._add(block)
@@ -225,7 +232,8 @@ def cover_art(path: Path, *, sound: bool = True) -> Path:
     """Write an MP3 or MP4 file with a picture of its cover, and sound if asked for."""
     with av.open(str(path), "w") as container:
         if sound:
-            audio: Any = container.add_stream("libmp3lame" if path.suffix == ".mp3" else "aac", rate=16_000, layout="mono")
+            codec = "libmp3lame" if path.suffix == ".mp3" else "aac"
+            audio: Any = container.add_stream(codec, rate=16_000, layout="mono")
         cover: Any = container.add_stream("mjpeg")
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic

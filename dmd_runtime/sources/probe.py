@@ -1,49 +1,36 @@
-"""Opening a media file: is it one, what is in it, and does it decode? Every answer comes before anything is played.
-
-Each chosen stream is read through a demuxer of its own (:class:`StreamReader`). So pictures and sound can be taken in
-exact time order with a frame or two of memory, however badly a file is interleaved.
-"""
+"""Opening a media file: is it one, what is in it, and does it decode? Every answer comes before anything is played."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
-from threading import Event
-from typing import Any, Literal
+from typing import Any
 
 import av
-import av.error
-import av.logging
-from av.audio.frame import AudioFrame
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Discard, Disposition, Stream
-from av.video.frame import VideoFrame
+from av.stream import Disposition, Stream
 
 from dmd_runtime.errors import SourceError
+from dmd_runtime.sources.reader import (
+    BROKEN,
+    LARGEST_AREA,
+    LARGEST_SIDE,
+    Kind,
+    NotMediaError,
+    StreamReader,
+    fits,
+    reason,
+    text,
+)
 
-av.logging.set_level(None)  # FFmpeg's own chatter on standard error; what matters comes as exceptions
-
-Kind = Literal["video", "audio"]
-Frame = VideoFrame | AudioFrame
-BROKEN = (av.error.FFmpegError, ValueError, OSError, EOFError, MemoryError)
-"""What PyAV raises over a damaged or refused medium."""
-
-LARGEST_SIDE = 16_384
-LARGEST_AREA = 1 << 26  # pixels: twice 8K; beyond that a header lies, or nobody has the memory
 RATES_HZ = (2_000, 768_000)
 MOST_CHANNELS = 64
 _HASH_CHUNK = 1 << 20
-_BACK = 1.0  # s: stamps that fall further back have been restarted
 _DECADE = 10 * 365 * 86_400.0  # s
-_VIDEO_TRIAL = 600  # packets: the longest wait for a key picture in what was cut from a longer stream
-_AUDIO_TRIAL = 16  # packets, of which half must decode: noise now and then looks like one packet of MP3 or AAC
 
 # Only containers that state what is in them. Raw samples (any bytes pass as such), pictures, text art and playlists
 # (which make FFmpeg open other files or addresses, and wait for them) are refused before their reader starts.
@@ -70,150 +57,12 @@ _MAGIC = (  # offset, bytes, what they tell of a file that no demuxer takes
 )
 
 
-class NotMediaError(Exception):
-    """The rest of the sentence "expected a media file, got …"; becomes a :class:`SourceError`."""
-
-
-class StreamReader:
-    """Decoded frames of one stream, read through a demuxer of its own.
-
-    The constructor decodes a little and keeps it, so that a stream that cannot be decoded is known beforehand.
-
-    Attributes
-    ----------
-    stream : Stream
-    first : av frame
-        The first frame that decodes.
-    undecodable : int
-        Packets so far whose content could not be decoded.
-    broken_off : str
-        Why reading the file ended before its end; empty where it did not.
-
-    Raises
-    ------
-    NotMediaError
-        Nothing of the stream can be decoded.
-    """
-
-    def __init__(self, container: InputContainer, index: int, kind: Kind, threads: int) -> None:
-        self.stream: Stream = container.streams[index]
-        self.undecodable = 0
-        self.broken_off = ""
-        self._container = container
-        self._kind = kind
-        self._packets = 0
-        self._halt = Event()
-        for other in container.streams:
-            other.discard = Discard.default if other.index == index else Discard.all
-        context = self.stream.codec_context
-        context.options = {"max_pixels": str(LARGEST_AREA)}
-        context.thread_count = threads
-        context.thread_type = "SLICE" if threads == 1 else "AUTO"
-        self._frames = self._decoded()
-        self._kept = self._try()
-
-    @property
-    def first(self) -> Frame:
-        """The first frame, kept until it is read."""
-        return self._kept[0]
-
-    def frames(self, stop: Event) -> Iterator[Frame]:
-        """All frames from the first, in the decoder's order; once only. Ends early when ``stop`` is set."""
-        self._halt = stop
-        kept, self._kept = self._kept, []
-        yield from kept
-        yield from self._frames
-
-    def close(self) -> None:
-        """Close the demuxer; idempotent."""
-        self._container.close()
-
-    def _try(self) -> list[Frame]:
-        kept = list(islice(self._frames, 1))
-        while kept and self._kind == "audio" and self._packets < _AUDIO_TRIAL:
-            more = next(self._frames, None)
-            if more is None:
-                break
-            kept.append(more)
-        if not kept or (self._kind == "audio" and 2 * self.undecodable > self._packets):
-            found = f"{self._packets} packets, {self.undecodable} of them undecodable" if self._packets else "no data"
-            raise NotMediaError(f"{self._kind} ({self.stream.codec_context.name}): {found}")
-        return kept
-
-    def _decoded(self) -> Iterator[Frame]:
-        limit = _VIDEO_TRIAL if self._kind == "video" else _AUDIO_TRIAL
-        any_yet = False
-        demuxed = self._container.demux(self.stream)
-        while not self._halt.is_set():
-            try:
-                packet = next(demuxed, None)
-            except BROKEN as error:
-                self.broken_off = _reason(error)
-                packet = None
-            at_end = packet is None
-            if packet is None:
-                packet = self._flush()
-            elif packet.size == 0:
-                continue  # an empty packet would end decoding
-            else:
-                self._packets += 1
-            try:
-                frames = packet.decode()
-            except BROKEN:
-                self.undecodable += not at_end
-                frames = []
-            yield from frames
-            any_yet = any_yet or bool(frames)
-            if at_end or (not any_yet and self._packets >= limit):
-                return
-
-    def _flush(self) -> Packet[Stream]:
-        """Make the empty packet that has the decoder give what it still holds (with the stream's time base)."""
-        packet: Packet[Stream] = Packet()
-        packet.stream = self.stream
-        packet.time_base = self.stream.time_base or Fraction(1, av.time_base)
-        return packet
-
-
-class Stamps:
-    """Time stamps of one stream made trustworthy: broken ones are counted and bridged by what is expected."""
-
-    def __init__(self, origin: Fraction, far: float) -> None:
-        self.repaired = 0
-        self._shift = -origin  # from the file's count to session time
-        self._far = far
-        self._last: Fraction | None = None  # the last stamp as the file has it
-
-    def peek(self, frame: Any) -> Fraction | None:
-        """Session time of a frame as stamped, None where it has no stamp."""
-        return None if frame.pts is None or not frame.time_base else frame.pts * frame.time_base + self._shift
-
-    def read(self, frame: Any, expected: Fraction | None) -> Fraction | None:
-        """Session time of the next frame, or None where ``expected`` must do."""
-        stamp = self.peek(frame)
-        if stamp is None:
-            self.repaired += 1
-            return None
-        raw = stamp - self._shift
-        last, self._last = self._last, raw
-        if expected is None or last is None:
-            return max(stamp, Fraction(0))
-        if not -_BACK <= stamp - expected <= self._far:  # counting was restarted, or the stamp is nonsense
-            self._shift += expected - stamp
-            self.repaired += 1
-            return None
-        if raw <= last:
-            self.repaired += 1
-            return None
-        return stamp
-
-
 @dataclass(frozen=True, kw_only=True)
 class Media:
     """An opened media file.
 
-    ``origin`` is session time 0 in the file's own count: the earliest first frame of the chosen streams. ``duration`` in
-    seconds is None if unknown. ``ignored`` says in words what the file holds and is not played, and why.
+    ``origin`` is session time 0 in the file's own count: the earliest first frame of the chosen streams. ``duration``
+    in seconds is None if unknown. ``ignored`` says in words what the file holds and is not played, and why.
     """
 
     format: str
@@ -233,14 +82,15 @@ class Media:
                 reader.close()
 
 
-def open_media(path: Path, *, threads: int = 1, with_hash: bool = True) -> Media:
-    """Open ``path``, choose the best stream of each kind, and prove that it decodes.
+def open_media(name: Path | str, *, threads: int = 1, with_hash: bool = True) -> Media:
+    """Open the file ``name``, choose the best stream of each kind, and prove that it decodes.
 
     Raises
     ------
     SourceError
         One line: the file, what was expected, what came.
     """
+    path = Path(name)
     try:
         _check_file(path)
         with _demuxer(path) as container:
@@ -252,7 +102,7 @@ def open_media(path: Path, *, threads: int = 1, with_hash: bool = True) -> Media
                     readers[kind] = StreamReader(own, index, kind, threads)
                 except (NotMediaError, *BROKEN) as error:
                     own.close()
-                    ignored.append(str(error) if isinstance(error, NotMediaError) else f"{kind}: {_reason(error)}")
+                    ignored.append(str(error) if isinstance(error, NotMediaError) else f"{kind}: {reason(error)}")
             if not readers:
                 raise NotMediaError("nothing that can be played: " + ("; ".join(ignored) or "no streams"))
             origin = min((s for s in map(_start, readers.values()) if s is not None), default=Fraction(0))
@@ -268,12 +118,7 @@ def open_media(path: Path, *, threads: int = 1, with_hash: bool = True) -> Media
                 size=path.stat().st_size,
             )
     except NotMediaError as error:
-        raise SourceError(f"{text(str(path))}: {_EXPECTED}{error}") from error
-
-
-def text(raw: str) -> str:
-    """``raw`` as one printable line that any UTF-8 file or terminal takes (file names may hold anything)."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in raw)
+        raise SourceError(f"{text(str(name))}: {_EXPECTED}{error}") from error
 
 
 def _check_file(path: Path) -> None:
@@ -286,7 +131,7 @@ def _check_file(path: Path) -> None:
         with path.open("rb"):
             pass
     except (OSError, ValueError) as error:
-        raise NotMediaError("no such file" if isinstance(error, FileNotFoundError) else _reason(error)) from None
+        raise NotMediaError("no such file" if isinstance(error, FileNotFoundError) else reason(error)) from None
     if status.st_size == 0:
         raise NotMediaError("an empty file (0 bytes)")
 
@@ -312,7 +157,7 @@ def _what_is(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as unreadable:
-        return _reason(unreadable)
+        return reason(unreadable)
     for offset, magic, what in _MAGIC:
         if head[offset:].startswith(magic):
             return what
@@ -357,11 +202,6 @@ def _unfit(stream: Stream) -> str:
     return ""
 
 
-def fits(width: int, height: int) -> bool:
-    """Whether pictures of this size are taken."""
-    return 0 < min(width, height) <= max(width, height) <= LARGEST_SIDE and width * height <= LARGEST_AREA
-
-
 def _start(reader: StreamReader) -> Fraction | None:
     """Media time of the first frame, in seconds of the file's own count."""
     first, stream = reader.first, reader.stream
@@ -386,10 +226,6 @@ def _duration(container: InputContainer, readers: list[StreamReader], origin: Fr
     return longest if 0.0 < longest < _DECADE else None
 
 
-def _reason(error: BaseException) -> str:
-    return text(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-
-
 def _digest(path: Path) -> str:
     sha = hashlib.sha256()
     try:
@@ -397,5 +233,5 @@ def _digest(path: Path) -> str:
             while chunk := file.read(_HASH_CHUNK):
                 sha.update(chunk)
     except OSError as error:
-        raise NotMediaError(f"a file that cannot be read to its end ({_reason(error)})") from None
+        raise NotMediaError(f"a file that cannot be read to its end ({reason(error)})") from None
     return sha.hexdigest()

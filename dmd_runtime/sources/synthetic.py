@@ -19,7 +19,7 @@ from dmd_runtime.clock import Clock
 from dmd_runtime.errors import ConfigError, SourceError
 from dmd_runtime.messages import AudioBlock, Float32, UInt8, VideoFrame, freeze
 from dmd_runtime.sources.base import ANALYSIS_RATE, MediaSink, SourceInfo
-from dmd_runtime.sources.file import BLOCK, Timed, deliver
+from dmd_runtime.sources.pacing import BLOCK, Timed, deliver
 
 SAMPLE_CYCLE = 2**15
 """Sample numbers are known modulo this (2.048 s at 16 kHz)."""

@@ -1,0 +1,1 @@
+"""Tests of dmd_runtime.sources."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from hypothesis import strategies as st
 from dmd_runtime.errors import ConfigError, SourceError
 from dmd_runtime.messages import AudioBlock, VideoFrame
 from dmd_runtime.sources.base import ANALYSIS_RATE, Source
-from dmd_runtime.sources.file import BLOCK, FileSource
+from dmd_runtime.sources.file import FileSource
+from dmd_runtime.sources.pacing import BLOCK
 from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, read_frame_number, read_sample_numbers
 from tests.factories import TONE_HZ, FakeClock, RecordingSink, cover_art, make_clip
 
-CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
+CLIPS = Path(os.environ.get("DMD_CLIPS") or Path(__file__).resolve().parents[3] / "shared" / "clips")
 REAL = sorted(p for p in CLIPS.glob("*/*") if p.suffix not in (".tsv", ".txt", ".md"))
 
 
@@ -35,7 +38,7 @@ def play(path: Path, **options: Any) -> tuple[FileSource, RecordingSink, float]:
 
 
 def check_promises(source: FileSource, sink: RecordingSink, end: float) -> None:
-    """What holds of every file: numbering, arrays, time by sample count, and one common time order."""
+    """Check what holds of every file: numbering, arrays, time by sample count, and one common time order."""
     frames, blocks = sink.frames, sink.blocks
     assert bool(frames) == source.info.has_video
     assert bool(blocks) == source.info.has_audio
@@ -47,14 +50,14 @@ def check_promises(source: FileSource, sink: RecordingSink, end: float) -> None:
         assert not frame.image.flags.writeable
         assert frame.image.ndim == 3
         assert frame.image.shape[2] == 3
-    assert all(a.t < b.t for a, b in zip(frames, frames[1:], strict=False))
+    assert all(a.t < b.t for a, b in pairwise(frames))
     for block in blocks:
         assert block.rate == ANALYSIS_RATE
         assert block.samples.dtype == np.float32
         assert not block.samples.flags.writeable
         assert 0 < len(block.samples) <= BLOCK
         assert np.abs(block.samples).max() <= 1.0
-    for a, b in zip(blocks, blocks[1:], strict=False):
+    for a, b in pairwise(blocks):
         assert b.t == pytest.approx(a.end + b.lost / ANALYSIS_RATE, abs=1e-9)
         assert len(a.samples) == BLOCK or b.lost
     due = [due_at(item) for item in sink.items]
@@ -129,11 +132,10 @@ def test_marks_come_from_the_metadata(tmp_path: Path, suffix: str, value: str, m
     ],
 )
 def test_sound_of_every_kind_comes_as_16_khz_mono(
-    tmp_path: Path, name: str, codec: str, rate: int, layout: str, sample_format: str | None
+    tmp_path: Path, name: str, codec: str, *, rate: int, layout: str, sample_format: str | None
 ) -> None:
-    path = make_clip(
-        tmp_path / name, video_codec=None, audio_codec=codec, audio_rate=rate, layout=layout, sample_format=sample_format
-    )
+    sound = {"audio_rate": rate, "layout": layout, "sample_format": sample_format}
+    path = make_clip(tmp_path / name, video_codec=None, audio_codec=codec, **sound)
     source, sink, end = play(path)
     assert not source.info.has_video
     assert end == pytest.approx(1.0, abs=0.06)  # lossy codecs pad their last frame
@@ -271,7 +273,7 @@ def test_names_that_are_no_utf_8_or_hold_line_ends_run(tmp_path: Path) -> None:
     suffix=st.sampled_from([".mkv", ".avi", ".mov"]),
 )
 def test_pictures_and_sound_come_in_common_time_order_however_they_are_interleaved(
-    tmp_path: Path, video_start: float, audio_start: float, fps: float, delta: str, suffix: str
+    tmp_path: Path, *, video_start: float, audio_start: float, fps: float, delta: str, suffix: str
 ) -> None:
     starts = {} if suffix == ".avi" else {"video_start": video_start, "audio_start": audio_start}
     path = make_clip(
@@ -296,7 +298,7 @@ def test_parameters_have_rules(tmp_path: Path) -> None:
         FileSource(tmp_path / "clip.mkv", paced=False, max_side=0)
 
 
-@pytest.mark.skipif(not REAL, reason="no real clips beside the repository (../shared/clips)")
+@pytest.mark.skipif(not REAL, reason="no real clips: neither in $DMD_CLIPS nor in ../shared/clips")
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.name)
 def test_real_clips_open_and_deliver_all_they_state(path: Path) -> None:
     source, sink, end = play(path, max_side=160)
@@ -305,6 +307,7 @@ def test_real_clips_open_and_deliver_all_they_state(path: Path) -> None:
     if source.info.has_video:
         video = source.info.details["video"]
         assert isinstance(video, dict)
-        assert len(sink.frames) == pytest.approx((sink.frames[-1].t - sink.frames[0].t) * video["fps"] + 1, rel=0.02, abs=1)
+        seconds = sink.frames[-1].t - sink.frames[0].t
+        assert len(sink.frames) == pytest.approx(seconds * video["fps"] + 1, rel=0.02, abs=1)
     if source.info.has_audio:
         assert len(sink.samples) / ANALYSIS_RATE == pytest.approx(sink.blocks[-1].end - sink.blocks[0].t, abs=1e-6)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -69,7 +71,7 @@ def fifo(path: Path) -> None:
         ("photo.jpg", still, r"a still picture \(JPEG\)"),
         ("photo.png", still, r"a still picture \(PNG\)"),
         ("cover.mp4", lambda p: cover_art(p, sound=False), "cover art"),
-        ("huge.y4m", lambda p: p.write_bytes(b"YUV4MPEG2 W100000 H100000 F25:1\nFRAME\n" + bytes(900)), "data of a kind"),
+        ("huge.y4m", lambda p: p.write_bytes(b"YUV4MPEG2 W100000 H100000 F25:1\nFRAME" + bytes(9)), "data of a kind"),
         ("zeros.mp4", lambda p: p.write_bytes(bytes(5000)), "data of a kind"),
     ],
 )
@@ -78,8 +80,62 @@ def test_what_is_no_medium_is_refused_in_one_line(
 ) -> None:
     path = tmp_path / name
     make(path)
-    assert pytest.raises(SourceError, FileSource, path, paced=False).match(got)
-    refusal(path)
+    assert re.search(got, refusal(path))
+
+
+TRAPS = {  # what makes a player open something else: {url} listens, {file} is a good clip
+    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
+    "list.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{file}\n#EXT-X-ENDLIST\n",
+    "list.mkv": "ffconcat version 1.0\nfile {file}\n",
+    "list.ffconcat": "ffconcat version 1.0\nfile {url}/a.mp4\n",
+    "call.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n",
+    "film.mpd": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><BaseURL>{url}/a.mp4</BaseURL></Period></MPD>',
+    "link.mov": "RTSPtext\nrtsp://127.0.0.1:{port}/a\n",
+    "list.asx": '<asx version="3.0"><entry><ref href="{url}/a.wmv"/></entry></asx>',
+}
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as it:
+        it.setblocking(False)
+        yield it
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_a_file_that_points_elsewhere_is_refused_and_nothing_else_is_opened(
+    tmp_path: Path, listener: socket.socket, name: str
+) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", seconds=0.2)
+    port = listener.getsockname()[1]
+    trap = tmp_path / name
+    trap.write_text(TRAPS[name].format(url=f"http://127.0.0.1:{port}", port=port, file=clip))
+    assert re.match("a playlist|a text file", refusal(trap))
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["http://127.0.0.1:{port}/a.mp4", "tcp://127.0.0.1:{port}", "concat:clip.mkv", "file:clip.mkv", "async:clip.mkv"],
+)
+def test_an_address_is_a_name_of_a_file_and_nothing_more(
+    tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    make_clip(tmp_path / "clip.mkv", seconds=0.2)
+    monkeypatch.chdir(tmp_path)
+    address = name.format(port=listener.getsockname()[1])
+    with pytest.raises(SourceError, match="no such file") as refused:
+        FileSource(address, paced=False)
+    assert str(refused.value).startswith(f"{address}: ")
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_a_file_named_like_an_address_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "clip.mkv", seconds=0.2).rename("concat:a|b.mkv")
+    assert len(play(Path("concat:a|b.mkv"))[1].frames) == 5
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +156,11 @@ def test_a_name_with_a_line_end_is_shown_on_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "suffix", "mp4 mkv avi ts mpg mp3 aac ac3 flac wav ogg amr h264 m4v gsm g722 sw ul au yuv raw jpg dat txt".split()
+    "suffix",
+    [
+        *("mp4", "mkv", "avi", "ts", "mpg", "mp3", "aac", "ac3", "flac", "wav", "ogg", "amr"),
+        *("h264", "m4v", "gsm", "g722", "sw", "ul", "au", "yuv", "raw", "jpg", "dat", "txt"),
+    ],
 )
 @pytest.mark.parametrize("start", [0, 1000, 50_000])
 def test_random_bytes_are_no_medium_whatever_they_are_called(tmp_path: Path, suffix: str, start: int) -> None:
@@ -130,10 +190,11 @@ def test_streams_that_do_not_decode_are_refused(tmp_path: Path) -> None:
     """The headers are whole, every packet is noise."""
     path = tmp_path / "noise.mkv"
     with av.open(str(make_clip(tmp_path / "clip.mkv"))) as source, av.open(str(path), "w") as target:
-        streams = [target.add_stream_from_template(source.streams.video[0])]
+        good = source.streams.video[0]
+        stream = target.add_stream_from_template(good)
         for n in range(40):
             packet = av.Packet(RANDOM[n * 500 : n * 500 + 400])
-            packet.stream, packet.pts, packet.dts, packet.time_base = streams[0], n * 40, n * 40, source.streams.video[0].time_base
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, n * 40, n * 40, good.time_base
             target.mux(packet)
     assert "40 packets, 40 of them undecodable" in refusal(path)
 
@@ -148,13 +209,11 @@ def test_sound_plays_where_only_the_pictures_are_broken(tmp_path: Path) -> None:
     assert len(sink.samples) == 16_000
 
 
-def test_a_cut_mkv_plays_to_where_it_breaks_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cut_mkv_plays_to_where_it_breaks_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = make_clip(tmp_path / "clip.mkv", seconds=8.0).read_bytes()
     path = tmp_path / "cut.mkv"
     path.write_bytes(data[: len(data) // 2])
-    source, sink, end = play(path)
+    _, sink, end = play(path)
     assert 3.0 < end < 5.0
     assert [read_frame_number(frame.image) for frame in sink.frames] == list(range(len(sink.frames)))
     read_sample_numbers(sink.samples)
@@ -213,8 +272,8 @@ def test_a_file_with_wrong_bytes_plays_or_is_refused(tmp_path: Path, data: st.Da
 def plays_or_is_refused(path: Path) -> None:
     try:
         _, sink, end = play(path)
-    except SourceError as error:
-        assert str(error).isprintable()
+    except SourceError:
+        refusal(path)
         return
     assert sink.items
     assert 0.0 < end < 3600.0
