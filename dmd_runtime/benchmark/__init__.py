@@ -1,0 +1,1 @@
+"""Measurements of this machine, and what they are measured beside."""

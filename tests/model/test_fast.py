@@ -1,0 +1,303 @@
+"""Fast inference, the model and a plain reading of the equations give the same numbers."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmd_runtime.benchmark.plain import PlainDMD
+from dmd_runtime.modality import MODALITIES, Graph, Modality
+from dmd_runtime.model import fast
+from dmd_runtime.model.config import DMDConfig
+from dmd_runtime.model.dmd import DMD
+from dmd_runtime.model.fast import FastDMD, FastOutput
+from tests.parity import load
+
+TOLERANCE = 1e-5
+L, V, A = MODALITIES
+SUBSETS = [frozenset(s) for n in range(4) for s in itertools.combinations(MODALITIES, n)]
+GOLDEN = Path(os.environ.get("DMD_GOLDEN", Path(__file__).parents[2].parent / "shared" / "golden"))
+
+
+def make_config(
+    *, lengths=(9, 30, 21), kernels=(3, 1, 5), dims=(7, 4, 3), width=12, heads=3, layers=2, **more
+) -> DMDConfig:
+    by_modality = {
+        name: dict(zip(MODALITIES, values, strict=True))
+        for name, values in (("lengths", lengths), ("kernels", kernels), ("dims", dims))
+    }
+    return DMDConfig(**by_modality, width=width, heads=heads, layers=layers, **more)
+
+
+ALIGNED = make_config(lengths=(20, 20, 20), kernels=(3, 3, 3))
+UNALIGNED = make_config(labels=("a", "b", "c"))
+
+
+def make_model(config: DMDConfig, seed: int = 0, norms: float = 0.3) -> DMD:
+    """A model whose norms and biases are not at their first values, so that folding them wrongly shows."""
+    torch.manual_seed(seed)
+    model = DMD(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(norms * torch.randn_like(parameter))
+    return model
+
+
+def make_features(config: DMDConfig, batch: int = 1, seed: int = 1) -> dict[Modality, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {m: torch.randn(batch, config.lengths[m], config.dims[m], generator=generator) for m in MODALITIES}
+
+
+def make_mask(config: DMDConfig, present, batch: int = 1, seed: int = 2) -> dict[Modality, torch.Tensor]:
+    """Left-padded, with a few holes; at least the last row of what is present is real."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = {}
+    for m in MODALITIES:
+        length = config.lengths[m]
+        first = (torch.rand(batch, 1, generator=generator) * 0.4 * length).long()
+        real = (torch.arange(length) >= first) & (torch.rand(batch, length, generator=generator) > 0.1)
+        real[:, -1] = True
+        mask[m] = real & (m in present)
+    return mask
+
+
+def blanked(features, mask):
+    return {m: x * mask[m][..., None] for m, x in features.items()}
+
+
+@torch.inference_mode()
+def worst(a, b) -> float:
+    """Largest difference over all that a reading uses; NaN counts as infinite."""
+    pairs = [(a.logits, b.logits)]
+    for graph in Graph:
+        pairs += [(a.edges[graph], b.edges[graph])]
+        pairs += [(a.node_logits[graph][m], b.node_logits[graph][m]) for m in MODALITIES]
+    return max(float(torch.nan_to_num((x - y).abs(), nan=torch.inf).max()) for x, y in pairs)
+
+
+def tensors(out: FastOutput) -> list[torch.Tensor]:
+    return [out.logits, *out.edges.values(), *(x for nodes in out.node_logits.values() for x in nodes.values())]
+
+
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+@pytest.mark.parametrize("masked", [False, True], ids=["reference mode", "masked"])
+def test_fast_equals_model(config, masked):
+    model, features = make_model(config), make_features(config)
+    mask = make_mask(config, MODALITIES) if masked else None
+    with torch.inference_mode():
+        assert worst(FastDMD(model)(features, mask), model(features, mask)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+@pytest.mark.parametrize("masked", [False, True], ids=["reference mode", "masked"])
+def test_plain_equals_model(config, masked):
+    model, features = make_model(config), make_features(config, batch=2)
+    mask = make_mask(config, MODALITIES, batch=2) if masked else None
+    with torch.inference_mode():
+        plain, whole = PlainDMD(config, model.state_dict())(features, mask), model(features, mask)
+    assert worst(plain, whole) <= TOLERANCE
+
+
+def test_plain_equals_model_in_what_serves_training():
+    model, features = make_model(UNALIGNED), make_features(UNALIGNED, batch=2)
+    with torch.inference_mode():
+        plain, whole = PlainDMD(UNALIGNED, model.state_dict())(features), model(features)
+    torch.testing.assert_close(plain.common_logits, whole.common_logits, rtol=0, atol=TOLERANCE)
+    for m in MODALITIES:
+        torch.testing.assert_close(plain.reconstructed[m], whole.decoupled[m].reconstructed, rtol=0, atol=TOLERANCE)
+        torch.testing.assert_close(plain.cycle[m], whole.decoupled[m].cycle, rtol=0, atol=TOLERANCE)
+        torch.testing.assert_close(plain.common_aligned[m], whole.common_aligned[m], rtol=0, atol=TOLERANCE)
+        torch.testing.assert_close(plain.exclusive_aligned[m], whole.exclusive_aligned[m], rtol=0, atol=TOLERANCE)
+
+
+@st.composite
+def cases(draw):
+    kernels = draw(st.tuples(*[st.integers(1, 5)] * 3))
+    if draw(st.booleans()):  # equally many steps after the convolutions
+        steps = draw(st.integers(1, 40))
+        lengths = tuple(steps + k - 1 for k in kernels)
+    else:
+        lengths = tuple(draw(st.integers(k, 45)) for k in kernels)
+    heads = draw(st.integers(1, 4))
+    config = make_config(
+        lengths=lengths,
+        kernels=kernels,
+        dims=draw(st.tuples(*[st.integers(1, 9)] * 3)),
+        width=heads * 2 * draw(st.integers(1, 3)),
+        heads=heads,
+        layers=draw(st.integers(1, 4)),
+        labels=draw(st.sampled_from([(), ("a", "b")])),
+    )
+    return config, draw(st.integers(1, 3)), draw(st.sampled_from([None, *SUBSETS])), draw(st.integers(0, 99))
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases())
+def test_any_size_any_mask(case):
+    config, batch, present, seed = case
+    model, features = make_model(config, seed), make_features(config, batch, seed)
+    mask = None if present is None else make_mask(config, present, batch, seed=seed)
+    if mask is not None:
+        features = blanked(features, mask)
+    with torch.inference_mode():
+        whole = model(features, mask)
+        assert worst(FastDMD(model, trace=False)(features, mask), whole) <= TOLERANCE
+        assert worst(PlainDMD(config, model.state_dict())(features, mask), whole) <= TOLERANCE
+
+
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+@pytest.mark.parametrize("present", SUBSETS, ids=lambda s: "".join(m.value for m in MODALITIES if m in s) or "nothing")
+def test_never_nan(config, present):
+    mask = make_mask(config, present)
+    out = FastDMD(make_model(config), trace=False)(blanked(make_features(config), mask), mask)
+    assert all(torch.isfinite(x).all() for x in tensors(out))
+
+
+@pytest.mark.parametrize("present", SUBSETS, ids=lambda s: "".join(m.value for m in MODALITIES if m in s) or "nothing")
+def test_edges_exist_between_what_is_there(present):
+    mask = make_mask(UNALIGNED, present)
+    out = FastDMD(make_model(UNALIGNED), trace=False)(blanked(make_features(UNALIGNED), mask), mask)
+    counts = {graph: int((weights > 0).sum()) for graph, weights in out.edges.items()}
+    assert set(counts.values()) == {len(present) * (len(present) - 1)}
+
+
+def test_samples_of_a_batch_may_lack_different_things():
+    masks = [make_mask(UNALIGNED, subset, seed=i) for i, subset in enumerate(SUBSETS)]
+    mask = {m: torch.cat([one[m] for one in masks]) for m in MODALITIES}
+    model, features = make_model(UNALIGNED), blanked(make_features(UNALIGNED, batch=len(SUBSETS)), mask)
+    with torch.inference_mode():
+        assert worst(FastDMD(model)(features, mask), model(features, mask)) <= TOLERANCE
+
+
+def test_one_trace_serves_other_masks():
+    model = make_model(UNALIGNED)
+    frozen = FastDMD(model)
+    with torch.inference_mode():
+        for seed, subset in enumerate(SUBSETS):
+            mask = make_mask(UNALIGNED, subset, seed=seed)
+            features = blanked(make_features(UNALIGNED, seed=seed), mask)
+            assert worst(frozen(features, mask), model(features, mask)) <= TOLERANCE, subset
+
+
+def test_empty_rows_in_reference_mode_get_no_position():
+    """A step whose first channel is exactly 0 counts as padding, as in the published code."""
+    model, features = make_model(UNALIGNED), make_features(UNALIGNED)
+    for x in features.values():
+        x[:, :6] = 0
+    with torch.inference_mode():
+        assert worst(FastDMD(model)(features), model(features)) <= TOLERANCE
+
+
+def test_scores_that_would_overflow_take_the_maximum_first():
+    model, features = make_model(UNALIGNED), make_features(UNALIGNED)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("in_proj.weight"):
+                parameter.mul_(30)
+    frozen = FastDMD(model, trace=False)
+    assert not any(group.cross.bounded for group in frozen._groups)
+    mask = make_mask(UNALIGNED, MODALITIES)
+    with torch.inference_mode():
+        for given_mask in (None, mask):
+            # Such weights amplify rounding: what is compared is the double-precision model.
+            exact = model.double()({m: x.double() for m, x in features.items()}, given_mask)
+            assert worst(frozen(features, given_mask), exact) <= 1e-3
+            assert all(torch.isfinite(x).all() for x in tensors(frozen(features, given_mask)))
+
+
+def test_ordinary_weights_need_no_maximum():
+    assert all(group.cross.bounded and group.memory.bounded for group in FastDMD(make_model(UNALIGNED))._groups)
+
+
+def test_double_precision_agrees_far_below_the_tolerance():
+    model, features = make_model(UNALIGNED).double(), make_features(UNALIGNED)
+    features = {m: x.double() for m, x in features.items()}
+    with torch.inference_mode():
+        assert worst(FastDMD(model)(features), model(features)) <= 1e-12
+
+
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+def test_later_changes_of_the_module_do_not_reach_it(config):
+    model, features = make_model(config), make_features(config)
+    frozen = FastDMD(model)
+    with torch.inference_mode():
+        before = model(features)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.5)
+    with torch.inference_mode():
+        assert worst(frozen(features), before) <= TOLERANCE
+
+
+def test_calls_leave_no_trace():
+    frozen, features = FastDMD(make_model(UNALIGNED)), make_features(UNALIGNED)
+    kept = {m: x.clone() for m, x in features.items()}
+    first = frozen(features)
+    frozen(make_features(UNALIGNED, seed=9))
+    assert worst(frozen(features), first) == 0
+    assert all(torch.equal(features[m], kept[m]) for m in MODALITIES)
+
+
+def test_no_gradients():
+    assert not any(x.requires_grad for x in tensors(FastDMD(make_model(ALIGNED))(make_features(ALIGNED))))
+
+
+def test_prepare_makes_the_trace():
+    frozen = FastDMD(make_model(UNALIGNED))
+    frozen.prepare()
+    assert list(frozen._runs) == [(1, True)]
+
+
+def test_runs_untraced_where_tracing_fails(monkeypatch, caplog):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no tracing today")
+
+    monkeypatch.setattr(fast.torch.jit, "trace", fail)
+    model, features = make_model(ALIGNED), make_features(ALIGNED)
+    with caplog.at_level(logging.WARNING, logger=fast.__name__), torch.inference_mode():
+        assert worst(FastDMD(model)(features), model(features)) <= TOLERANCE
+    assert "no tracing today" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["golden_mosi_aligned", "golden_mosi_unaligned_short"])
+def test_recorded_numbers_of_the_published_code(name):
+    path = GOLDEN / f"{name}.npz"
+    if not path.is_file():
+        pytest.skip(f"no recorded outputs at {path.name}: set DMD_GOLDEN to the folder that holds them")
+    golden = load(path)
+    frozen = FastDMD(golden.model)
+    out = frozen(golden.features)
+    expected = {"output_logit": out.logits}
+    for graph in Graph:
+        expected |= {f"logits_{m.value.lower()}_{graph.value}": out.node_logits[graph][m] for m in MODALITIES}
+    for key, ours in expected.items():
+        torch.testing.assert_close(ours, torch.from_numpy(golden.outputs[key]), rtol=0, atol=TOLERANCE)
+    for graph in Graph:
+        recorded = torch.from_numpy(golden.edges[f"edges_{graph.value}"])
+        torch.testing.assert_close(out.edges[graph].T, recorded, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+def test_on_cuda(config):
+    model, features, mask = make_model(config), make_features(config), make_mask(config, MODALITIES)
+    with torch.inference_mode():
+        expected = model(features, mask)
+        model.cuda()
+        there = [{m: x.cuda() for m, x in part.items()} for part in (features, mask)]
+        out = FastDMD(model)(*there)
+    moved = FastOutput(
+        out.logits.cpu(),
+        {g: {m: x.cpu() for m, x in nodes.items()} for g, nodes in out.node_logits.items()},
+        {g: x.cpu() for g, x in out.edges.items()},
+    )
+    assert worst(moved, expected) <= 1e-4
