@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model.dmd import DMD
 from dmd_runtime.model.fast_group import ByModality, TargetGroup
-from dmd_runtime.model.fast_readout import STUDENTS, TEACHERS, FrozenHead, edge_weights, vertex
+from dmd_runtime.model.fast_readout import FrozenHead, edge_ends, edge_weights, vertex
 from dmd_runtime.model.fast_transformer import Affine, Stacked
 
 _log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class FastDMD:
         self._like = model.fusion.narrow.weight.detach().new_empty(0)
         self._gate = Stacked.of([Affine.of(parts.gate[m.value]) for m in MODALITIES], self._like)
         self._common_gate = Stacked.of([Affine.of(model.common_gate)], self._like)
+        self._ends = edge_ends(self._like)
         self._fusion = FrozenHead([model.fusion], [(Affine.of(model.fusion.read_out), 0.0)])
 
     @torch.no_grad()
@@ -103,15 +104,15 @@ class FastDMD:
         """Three features, three masks or none -> logits (B, C), vertices twice (3, B, C + 2), edges twice (B, 6)."""
         features = dict(zip(MODALITIES, inputs[:3], strict=True))
         mask = dict(zip(MODALITIES, inputs[3:], strict=True)) if len(inputs) > 3 else None
-        batch = inputs[0].shape[0]
+        batch = int(inputs[0].shape[0])  # a constant of the trace
         steps, present, exists = None, None, None
         if mask is not None:
             kernels = self._config.kernels
             steps = {m: mask[m].unfold(1, kernels[m], 1).any(dim=-1) for m in MODALITIES}  # (B, T)
             present = torch.stack([mask[m].any(dim=1) for m in MODALITIES])  # (3, B)
-            exists = (present[STUDENTS] & present[TEACHERS]).T  # (B, 6)
+            exists = present.T.to(self._ends.dtype).repeat_interleave(2, dim=1) @ self._ends > 1.5  # both ends, (B, 6)
 
-        parts = [group.decouple(features, steps) for group in self._groups]
+        parts = [group.decouple(features, steps, batch) for group in self._groups]
         exclusive = dict(zip(MODALITIES, (s for part in parts for s in part.exclusive), strict=True))
         pairs = list(zip(self._groups, parts, strict=True))
         memory = _together([g.remember(p.exclusive, exclusive, steps, batch) for g, p in pairs])  # (3, 2d, B)
@@ -129,8 +130,8 @@ class FastDMD:
             fused,
             homogeneous,
             heterogeneous,
-            edge_weights(homogeneous, c, exists),
-            edge_weights(heterogeneous, c, exists),
+            edge_weights(homogeneous[..., c:], self._ends, exists),
+            edge_weights(heterogeneous[..., c:], self._ends, exists),
         )
 
     def _traced(self, inputs: Sequence[Tensor]) -> Callable[..., Tensors]:

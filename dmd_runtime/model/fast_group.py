@@ -76,12 +76,12 @@ class TargetGroup:
             (part * math.sqrt(2 * d)).view(len(targets), 2 * d, 1) for part in (self.cross.gain, self.cross.shift)
         )
 
-    def decouple(self, features: ByModality, steps: ByModality | None) -> Decoupled:
+    def decouple(self, features: ByModality, steps: ByModality | None, batch: int) -> Decoupled:
         """Equations 1 to 3, and the vertices of the homogeneous graph. ``steps`` bool {m: (B, T)}: which are real."""
-        groups, batch = len(self.targets), features[self.targets[0]].shape[0]
+        groups = len(self.targets)
         projected = self.split.new_zeros(groups, self.width, batch, self.rows)
         for i, m in enumerate(self.targets):
-            projected[i, ..., : self.steps] = self._convolve(m, features[m])
+            projected[i, ..., : self.steps] = self._convolve(m, features[m], batch)
         projected = projected.flatten(2).repeat(2, 1, 1)  # (2G, d, B * rows)
         # sqrt(d) times s for all of them, then sqrt(d) times c
         parts = torch.bmm(self.split, projected).view(2 * groups, self.width, batch, self.rows)
@@ -94,12 +94,12 @@ class TargetGroup:
         embedded = _embed(parts, self.positions, real).flatten(2)
         return Decoupled(embedded[:groups], embedded[groups:], self.homogeneous(common))
 
-    def _convolve(self, m: Modality, x: Tensor) -> Tensor:
+    def _convolve(self, m: Modality, x: Tensor, batch: int) -> Tensor:
         """Convolution of width k without padding: ``x`` (B, T_m, D_m) -> (d, B, T)."""
         taps = (x @ self.project[m]).contiguous()  # (B, T_m, k d)
         sample, row = taps.stride(0), taps.stride(1)
         # [j, b, t, c] is what tap j gives channel c of sample b for its row t + j
-        size = (self.kernels[m], taps.shape[0], self.steps, self.width)
+        size = (self.kernels[m], batch, self.steps, self.width)
         added: Tensor = taps.as_strided(size, (row + self.width, sample, row, 1)).sum(dim=0)  # (B, T, d)
         return added.permute(2, 0, 1)
 

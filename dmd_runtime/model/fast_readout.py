@@ -12,9 +12,6 @@ from dmd_runtime.model.distillation import GraphDistillationUnit
 from dmd_runtime.model.dmd import ResidualHead
 from dmd_runtime.model.fast_transformer import Affine, one_above_another
 
-STUDENTS = [MODALITIES.index(edge.student) for edge in EDGES]
-TEACHERS = [MODALITIES.index(edge.teacher) for edge in EDGES]
-
 
 class FrozenHead:
     """y = M (x + W2 h + b2) + N h + c with h = ReLU(W1 x + b1), for G heads at once.
@@ -77,10 +74,18 @@ def vertex(
     return one_above_another([logit, Affine(scores, constant)]), of_hidden
 
 
-def edge_weights(vertices: Tensor, outputs: int, exists: Tensor | None) -> Tensor:
-    """Softmax over the six edges (equation 8): ``vertices`` (3, B, C + 2) -> (B, 6); ``exists`` bool (B, 6) or None."""
-    student, teacher = vertices[..., outputs], vertices[..., outputs + 1]  # (3, B), over the temperature
-    tempered = (student[STUDENTS] + teacher[TEACHERS]).T  # (B, 6)
+def edge_ends(like: Tensor) -> Tensor:
+    """Which ends belong to which edge, 0 or 1: rows (L as student, L as teacher, V ...), columns ``EDGES``; (6, 6)."""
+    ends = [[float(m is getattr(edge, end)) for edge in EDGES] for m in MODALITIES for end in ("student", "teacher")]
+    return like.new_tensor(ends)
+
+
+def edge_weights(scores: Tensor, ends: Tensor, exists: Tensor | None) -> Tensor:
+    """Softmax over the six edges (equation 8), (B, 6).
+
+    ``scores`` (3, B, 2) as student and as teacher, over the temperature; ``exists`` bool (B, 6), None: all exist.
+    """
+    tempered = scores.transpose(0, 1).flatten(1) @ ends  # (B, 6)
     if exists is None:
         return tempered.softmax(dim=1)
     return tempered.masked_fill(~exists, torch.finfo(tempered.dtype).min).softmax(dim=1) * exists
