@@ -14,7 +14,7 @@ from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.dmd import DMD, SOURCES
 from dmd_runtime.model.fast_attention import NOT_ALLOWED, Sight
 from dmd_runtime.model.fast_readout import FrozenHead, vertex
-from dmd_runtime.model.fast_transformer import Affine, CrossStack, SelfStack, exact, padded
+from dmd_runtime.model.fast_transformer import Affine, CrossStack, SelfStack, exact, padded, placed
 
 ByModality = Mapping[Modality, Tensor]
 
@@ -47,7 +47,7 @@ class TargetGroup:
         self.project = {m: w.permute(1, 2, 0).flatten(1).clone() for m, w in project.items()}
         split = [*(parts.decoupling.exclusive[m.value] for m in targets), *[parts.decoupling.common] * len(targets)]
         root = math.sqrt(d)  # the transformers' scale
-        self.split = torch.stack([Affine.of(conv).weight * root for conv in split]).to(like)  # (2G, d, d)
+        self.split = placed(torch.stack([Affine.of(conv).weight * root for conv in split]), like)  # (2G, d, d)
         self.positions = _positions(parts.common_attention[targets[0].value].positions.table, self.rows, like)
         self.memory_positions = _positions(parts.memory[targets[0].value].positions.table, self.rows, like)
 
@@ -145,7 +145,7 @@ def _embed(x: Tensor, positions: Tensor, real: Tensor | bool | None) -> Tensor:
 def _positions(table: Tensor, rows: int, like: Tensor) -> Tensor:
     """(T, d) -> (d, 1, rows)."""
     table = exact(table[:rows]).T
-    return F.pad(table, (0, rows - table.shape[1]))[:, None].contiguous().to(like)
+    return placed(F.pad(table, (0, rows - table.shape[1]))[:, None].contiguous(), like)
 
 
 def _hidden(steps: ByModality | None, modalities: Sequence[Modality], heads: int, like: Tensor) -> Tensor | None:

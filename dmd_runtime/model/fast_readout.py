@@ -10,7 +10,7 @@ from torch import Tensor
 from dmd_runtime.modality import EDGES, MODALITIES
 from dmd_runtime.model.distillation import GraphDistillationUnit
 from dmd_runtime.model.dmd import ResidualHead
-from dmd_runtime.model.fast_transformer import Affine, one_above_another
+from dmd_runtime.model.fast_transformer import Affine, one_above_another, placed
 
 
 class FrozenHead:
@@ -40,9 +40,9 @@ class FrozenHead:
             first.append(both if arrange is None else Affine(arrange(both.weight), both.bias))
             second.append(of_features.weight @ widen.weight + of_hidden)
         self.hidden = len(like)
-        self.first = torch.stack([a.weight for a in first]).to(like)  # (G, h + o, n)
-        self.first_bias = torch.stack([a.bias[None] for a in first]).to(like)  # (G, 1, h + o)
-        self.second = torch.stack([weight.T for weight in second]).to(like)  # (G, h, o)
+        self.first = placed(torch.stack([a.weight for a in first]), like)  # (G, h + o, n)
+        self.first_bias = placed(torch.stack([a.bias[None] for a in first]), like)  # (G, 1, h + o)
+        self.second = placed(torch.stack([weight.T for weight in second]), like)  # (G, h, o)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Read ``x`` (G, B, n): (G, B, o)."""

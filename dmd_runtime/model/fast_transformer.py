@@ -57,7 +57,8 @@ class Stacked(NamedTuple):
     def of(cls, maps: Sequence[Affine], like: Tensor) -> Stacked:
         """Freeze ``maps`` of equal shape."""
         return cls(
-            torch.stack([a.weight for a in maps]).to(like), torch.stack([a.bias[:, None] for a in maps]).to(like)
+            placed(torch.stack([a.weight for a in maps]), like),
+            placed(torch.stack([a.bias[:, None] for a in maps]), like),
         )
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -101,8 +102,8 @@ class Stack:
         self.width = d = len(like)
         self.per_head = d // heads
         self.epsilon = d * norms[0].eps
-        self.gain = torch.stack([exact(n.weight) * math.sqrt(d) for n in norms])[..., None].to(like)  # (G, d, 1)
-        self.shift = torch.stack([exact(n.bias) for n in norms])[..., None].to(like)
+        self.gain = placed(torch.stack([exact(n.weight) * math.sqrt(d) for n in norms])[..., None], like)  # (G, d, 1)
+        self.shift = placed(torch.stack([exact(n.bias) for n in norms])[..., None], like)
         self.bounded = True
         """Whether no input can drive a score out of the range in which softmax needs no maximum."""
 
@@ -281,7 +282,12 @@ def one_above_another(parts: Sequence[Affine]) -> Affine:
 
 def exact(parameter: Tensor) -> Tensor:
     """A copy to fold with: float64, on the CPU."""
-    return parameter.detach().to("cpu", torch.float64, copy=True)
+    return parameter.detach().cpu().double().clone()
+
+
+def placed(x: Tensor, like: Tensor) -> Tensor:
+    """``x`` in the dtype and then on the device of ``like``: not every device knows float64."""
+    return x.to(like.dtype).to(like.device)
 
 
 def padded(steps: int) -> int:
