@@ -121,7 +121,8 @@ class AcousticExtractor:
         Raises
         ------
         ModelError
-            The block has another rate, or its time is not where the one before ended.
+            The block has another rate (resample before), is not float32 (n,), or begins elsewhere than ``lost`` samples
+            after the end of the one before.
         """
         self._join(block)
         first = self._hop
@@ -184,8 +185,13 @@ class AcousticExtractor:
     def _join(self, block: AudioBlock) -> None:
         if block.rate != ANALYSIS_RATE:
             raise ModelError(f"acoustic features need sound at {ANALYSIS_RATE} Hz, got {block.rate} Hz")
-        if block.samples.ndim != 1 or block.lost < 0:
-            raise ModelError(f"expected samples (n,) and lost >= 0, got {block.samples.shape} and {block.lost}")
+        samples = block.samples
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise ModelError(f"sound block {block.seq}: expected float32 (n,), got {samples.dtype} {samples.shape}")
+        if block.lost < 0 or not np.isfinite(block.t):
+            raise ModelError(
+                f"sound block {block.seq}: expected lost >= 0 and a time, got {block.lost} and {block.t} s"
+            )
         if self._origin is None:
             self._origin = block.t - block.lost / ANALYSIS_RATE
         expected = float(self._time(self._heard + block.lost))

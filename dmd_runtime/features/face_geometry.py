@@ -143,8 +143,10 @@ def place(points: Float64) -> Placement | None:
     """Fit the canonical face's anchors to (478, 3) observed points, weighted least squares.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 13(4), 1991.
-    None where the anchors fall into one point.
+    None where the anchors fall into one point or any point is no number.
     """
+    if not np.isfinite(points).all():
+        return None
     observed = points[_ANCHOR_INDEX]
     weight = _ANCHOR_WEIGHT[:, None]
     centre, home_centre = (weight * observed).sum(axis=0), (weight * _ANCHOR_HOME).sum(axis=0)

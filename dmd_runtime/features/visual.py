@@ -11,6 +11,7 @@ import hashlib
 import logging
 import math
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -20,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from dmd_runtime.errors import ModelError
+from dmd_runtime.errors import ConfigError, ModelError
 from dmd_runtime.features import face_geometry as geometry
 from dmd_runtime.features.base import FeatureSpec, nothing
 from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64, UInt8, VideoFrame, freeze
@@ -32,6 +33,7 @@ _TOLERANCE = 1e-3  # s: containers round stamps to milliseconds
 _FACES = 2  # with one, MediaPipe smooths landmarks over time, which a still picture cannot have
 _LOST_AFTER = 1.0  # s without a face after which the next one is somebody new
 _SAME_FACE = 0.2  # overlap of two boxes below which a face is another one
+_LARGEST = 4096  # px: of larger pictures every n-th pixel is taken; below, MediaPipe scales down faster than numpy
 _LARGER = 1.3  # another face takes over when its area exceeds the tracked one's by this factor
 _BLENDSHAPES = """
     browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft cheekSquintRight
@@ -51,6 +53,7 @@ NAMES: Final = (
 )
 _OVAL = list(geometry.OVAL)
 _fd_lock = threading.Lock()
+_CHATTER = re.compile(r"([IWEF])\d{4} \d\d:\d\d:|INFO: .*TensorFlow|WARNING: .* written to STDERR")
 logger = logging.getLogger(__name__)
 
 
@@ -58,15 +61,26 @@ class RateGate:
     """Lets through the first picture at or after each tick ``k / rate_hz`` of media time; k counts, nothing drifts.
 
     A stamp up to 1 ms before a tick counts as on it: 30 pictures a second then give every second one also where a
-    container has rounded their times to milliseconds. A camera slower than the rate gives all its pictures.
+    container has rounded their times to milliseconds. A camera slower than the rate gives all its pictures. At just
+    the rate, with stamps that scatter around the ticks, two pictures may fall to one tick and none to the next.
+
+    Raises
+    ------
+    ConfigError
+        ``rate_hz`` is no positive number.
     """
 
     def __init__(self, rate_hz: float) -> None:
+        if not 0.0 < rate_hz < math.inf:
+            raise ConfigError(f"a rate must be a positive number of pictures a second, got {rate_hz}")
         self.rate_hz = rate_hz
         self._next = 0
 
     def due(self, t: float) -> bool:
-        """Whether the picture of time ``t`` is to be measured; pictures come in the order of time."""
+        """Take note of the picture of time ``t``; True if it is to be measured.
+
+        A stamp that comes again, lies before an earlier one's tick, or before 0 is never due.
+        """
         tick = self._tick(t)
         if tick < self._next:
             return False
@@ -81,10 +95,6 @@ class RateGate:
     def row_time(self, t: float) -> float:
         """Time of the row measured at ``t``: ``t``, or the tick that it misses by less than a millisecond."""
         return max(t, self._tick(t) / self.rate_hz)
-
-    def after(self, t: float) -> float:
-        """Tick after the one that ``t`` belongs to."""
-        return (self._tick(t) + 1) / self.rate_hz
 
     def _tick(self, t: float) -> int:
         return math.floor((t + _TOLERANCE) * self.rate_hz)
@@ -118,8 +128,10 @@ class VisualExtractor:
     observations grows by one when the tracked face was out of sight for more than a second, or when the box jumps to
     another place (overlap below 0.2): it tells faces apart in time, it recognises nobody.
 
-    The caller lets a :class:`RateGate` decide which pictures come here. Touched by one thread, which also loads the
-    model (on the first picture, or by :meth:`open`) and frees it (:meth:`finish`).
+    The caller lets a :class:`RateGate` decide which pictures come here; one of the extractor's own, of the same rate,
+    passes over any other, so that no row comes twice for a tick or before what is settled. Touched by one thread,
+    which also loads the model (on the first picture, or by :meth:`open`) and frees it (:meth:`finish`); the constructor
+    may run on another.
 
     Parameters
     ----------
@@ -133,15 +145,16 @@ class VisualExtractor:
     Raises
     ------
     ModelError
-        The file is missing; when it is loaded: it is not a face landmarker.
+        The file is missing or cannot be read; when it is loaded: it is not a face landmarker.
+    ConfigError
+        ``rate_hz`` is no positive number.
     """
 
     names = NAMES
 
     def __init__(self, model_path: Path, duration: float = 4.0, rate_hz: float = 15.0) -> None:
         self._path = Path(model_path)
-        if not self._path.is_file():
-            raise ModelError(f"{self._path}: expected MediaPipe's face_landmarker.task, found no such file")
+        self._gate = RateGate(rate_hz)
         self.spec = FeatureSpec(
             modality=Modality.VISUAL,
             name="mediapipe-face",
@@ -149,9 +162,8 @@ class VisualExtractor:
             dim=len(NAMES),
             rate_hz=rate_hz,
             rows=round(rate_hz * duration),
-            settings={"model_sha256": hashlib.sha256(self._path.read_bytes()).hexdigest()},
+            settings={"model_sha256": _digest(self._path)},
         )
-        self._gate = RateGate(rate_hz)
         self._video: _Landmarker | None = None
         self._stills: _Landmarker | None = None
         self._tracked: _Face | None = None
@@ -164,29 +176,36 @@ class VisualExtractor:
             self._video = _Landmarker(self._path, video=True)
 
     def push(self, frame: VideoFrame, skipped: Sequence[float] = ()) -> tuple[FeatureBlock | FaceObservation, ...]:
-        """Measure one picture; ``skipped`` are times of earlier due pictures that were dropped on the way.
+        """Measure one picture; ``skipped`` are times of due pictures dropped before it, in order.
 
-        Returns the block, and the observation where there is a face. A row's time is the picture's, or the tick that it
-        misses by less than a millisecond (:meth:`RateGate.row_time`).
+        Returns the block, and the observation where there is a face; nothing for a picture that is not due. A row's
+        time is the picture's, or the tick that it misses by less than a millisecond (:meth:`RateGate.row_time`). Stamps
+        may stand still or jitter: a picture or a skipped time whose tick has gone by counts as never sent.
 
         Raises
         ------
         ModelError
-            The picture is not contiguous uint8 (H, W, 3).
+            The picture is not uint8 (H, W, 3), or the model fails on it.
         """
         _check(frame.image)
-        self.open()
-        assert self._video is not None
-        found = self._take(self._video.detect(frame.image, frame.t), frame.image)
-        time = self._gate.row_time(frame.t)
+        due = [self._gate.row_time(t) for t in skipped if self._gate.due(t)]
+        found = None
+        if self._gate.due(frame.t):
+            due.append(self._gate.row_time(frame.t))
+            self.open()
+            assert self._video is not None
+            found = self._take(self._video.detect(frame.image, frame.t), frame.image)
+        if not due:
+            return ()
+        times = due[-1:] if found else []
         block = FeatureBlock(
             modality=Modality.VISUAL,
-            times=freeze(np.array([time] if found else [])),
-            ends=freeze(np.array([time] if found else [])),
+            times=freeze(np.array(times, dtype=np.float64)),
+            ends=freeze(np.array(times, dtype=np.float64)),
             values=freeze(found.row[None] if found else np.empty((0, self.spec.dim), dtype=np.float32)),
             confidence=freeze(np.array([found.confidence] if found else [], dtype=np.float32)),
-            due=freeze(np.array([*(self._gate.row_time(t) for t in skipped), time])),
-            settled_until=self._gate.after(frame.t),
+            due=freeze(np.array(due, dtype=np.float64)),
+            settled_until=self._gate.settled_until,
         )
         return (block, self._observe(found, frame.t)) if found else (block,)
 
@@ -258,12 +277,20 @@ def _measure(face: _Face, image: UInt8) -> _Measured | None:
     return _Measured(face, freeze(row), confidence) if confidence > 0 and np.isfinite(row).all() else None
 
 
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: expected MediaPipe's face_landmarker.task, found no such file") from None
+    except OSError as error:
+        raise ModelError(f"{path}: expected MediaPipe's face_landmarker.task, which cannot be read: {error}") from error
+
+
 def _check(image: UInt8) -> None:
     ok = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2:] == (3,)
-    if not ok or not image.flags.c_contiguous or not image.size:
+    if not ok or not image.size:
         kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        contiguous = "" if not ok or image.flags.c_contiguous else ", not contiguous"
-        raise ModelError(f"a picture must be contiguous uint8 (height, width, 3) in RGB, got {kind}{contiguous}")
+        raise ModelError(f"a picture must be uint8 (height, width, 3) in RGB, got {kind}")
 
 
 class _Landmarker:
@@ -292,13 +319,19 @@ class _Landmarker:
         self._last_ms = -1
 
     def detect(self, image: UInt8, t: float | None = None) -> list[_Face]:
-        """All faces in uint8 (H, W, 3); ``t`` in seconds for a video."""
-        picture = self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=image)
-        if t is None:
-            result = self._model.detect(picture)
-        else:
-            self._last_ms = max(self._last_ms + 1, round(t * 1000))  # MediaPipe wants strictly growing stamps
-            result = self._model.detect_for_video(picture, self._last_ms)
+        """All faces in uint8 (H, W, 3) of any size and memory layout; ``t`` in seconds for a video."""
+        step = -(-max(image.shape[:2]) // _LARGEST)
+        picture = self._mp.Image(
+            image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image[::step, ::step])
+        )
+        try:
+            if t is None:
+                result = self._model.detect(picture)
+            else:
+                self._last_ms = max(self._last_ms + 1, round(t * 1000))  # MediaPipe wants strictly growing stamps
+                result = self._model.detect_for_video(picture, self._last_ms)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"the face landmarker failed on a picture {image.shape}: {error}") from error
         found = zip(result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True)
         return [_face(*parts) for parts in found]
 
@@ -319,9 +352,10 @@ def _face(landmarks: Sequence[Any], categories: Sequence[Any], matrix: Float32) 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Send what C++ code writes to file descriptor 2 to the log: errors as errors, chatter as debug lines.
+    """Keep MediaPipe's chatter off file descriptor 2: errors go to the log as errors, all else as debug lines.
 
-    MediaPipe 1.2 has no switch for it: GLOG_* and ABSL_* variables do nothing.
+    MediaPipe 1.2 has no switch for it: GLOG_* and ABSL_* variables do nothing. What other threads write meanwhile is
+    held back and then written.
     """
     with _fd_lock, contextlib.ExitStack() as stack:
         try:
@@ -339,5 +373,14 @@ def _quiet() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             kept.seek(0)
-            for line in kept.read().decode(errors="replace").splitlines():
-                logger.log(logging.ERROR if line[:1] in "EF" and line[1:5].isdigit() else logging.DEBUG, "%s", line)
+            for raw in kept.readlines():
+                _sort_out(raw)
+
+
+def _sort_out(raw: bytes) -> None:
+    """Log a line of chatter; write any other one to where it was to go."""
+    line = raw.decode(errors="replace").rstrip()
+    if known := _CHATTER.match(line):
+        logger.log(logging.ERROR if known[1] in ("E", "F") else logging.DEBUG, "%s", line)
+    else:
+        os.write(2, raw)
