@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 
 from dmd_runtime.errors import ModelError
+from dmd_runtime.features import face_geometry as geometry
 from dmd_runtime.features import visual
 from dmd_runtime.features.visual import NAMES, VisualExtractor
-from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32
+from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64
 from dmd_runtime.sources.file import FileSource
 from tests.factories import RecordingSink
 from tests.features.block_promises import Stream, joined
@@ -47,6 +49,24 @@ def test_a_file_that_is_no_face_landmarker_is_named_when_it_is_loaded(tmp_path: 
     extractor = VisualExtractor(path)
     with pytest.raises(ModelError, match=r"bad\.task: expected MediaPipe's face_landmarker\.task"):
         extractor.open()
+
+
+def canonical_face(path: Path) -> Float64:
+    """Read MediaPipe's face at rest, (468, 3) in centimetres, out of its model file."""
+    with zipfile.ZipFile(path) as bundle:
+        data = np.frombuffer(bundle.read("geometry_pipeline_metadata_landmarks.binarypb"), dtype=np.uint8)
+    size = 468 * 5 * 5  # five floats a point, each behind a byte that names its field
+    start = next(k for k in range(64) if (data[k : k + size : 5] == 0x1D).all())
+    floats = data[start : start + size].reshape(-1, 5)[:, 1:].copy().view("<f4")
+    return np.asarray(floats.reshape(468, 5)[:, :3], dtype=np.float64)
+
+
+def test_the_tables_of_points_are_those_of_the_model() -> None:
+    home = canonical_face(face_model())
+    np.testing.assert_allclose(geometry._TABLE.home, home[geometry._TABLE.rows], atol=6e-4)
+    np.testing.assert_allclose(geometry._ANCHOR_HOME, home[geometry._ANCHOR_INDEX], atol=6e-4)
+    eyes = [home[[33, 133]].mean(axis=0), home[[263, 362]].mean(axis=0)]
+    assert pytest.approx(np.linalg.norm(eyes[1] - eyes[0]), abs=1e-3) == geometry.EYE_DISTANCE
 
 
 # ----------------------------------------------------------------- the real model
