@@ -89,13 +89,17 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="root of the session folders")
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--paced", action="store_true", help="as a camera would deliver it, in real time")
-    pace.add_argument("--exact", action="store_true", help="wait for everything; the same file gives the same numbers (default)")
+    pace.add_argument(
+        "--exact", action="store_true", help="wait for everything; the same file gives the same numbers (default)"
+    )
     parser.add_argument("--with-media", action="store_true", help="copy the medium into the session folder")
     parser.add_argument("--participant", default="", metavar="P")
     parser.add_argument("--session", default="", metavar="S", help="label of the session; default: the file's name")
     parser.add_argument("--task", default="", metavar="T")
     parser.add_argument("--checkpoint", metavar="PATH", type=Path)
-    parser.add_argument("--asr-model", metavar="NAME|none", help="speech model: a name of `dmd models list`, a folder, or none")
+    parser.add_argument(
+        "--asr-model", metavar="NAME|none", help="speech model: a name of `dmd models list`, a folder, or none"
+    )
     parser.add_argument("--language", metavar="CODE|auto")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--config", metavar="TOML", type=Path, help="settings over the defaults")

@@ -50,7 +50,11 @@ class Console:
         if self._download is None or self._download[2] != step.file:
             self._end_download()
             bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=self._rich
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                console=self._rich,
             )
             bar.start()
             self._download = (bar, int(bar.add_task(f"{step.asset} {step.file}", total=step.total_bytes)), step.file)

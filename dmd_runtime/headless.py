@@ -122,9 +122,7 @@ def _counts(session: Session) -> dict[str, Any]:
     }
 
 
-def _manifest(
-    session: Session, toolbox: Toolbox, config: SessionConfig, options: argparse.Namespace
-) -> dict[str, Any]:
+def _manifest(session: Session, toolbox: Toolbox, config: SessionConfig, options: argparse.Namespace) -> dict[str, Any]:
     info = session.source.info
     return {
         "participant": options.participant or "anon",

@@ -50,8 +50,14 @@ def main() -> None:
     run = closure([*project["build-system"]["requires"], *project["project"]["dependencies"]], {})
     extras = project["project"]["optional-dependencies"]
     dev = closure([*extras["test"], *extras["lint"]], dict(run))
-    for file, packages in (("requirements.lock", run), ("requirements-dev.lock", {n: v for n, v in dev.items() if n not in run})):
-        lines = ["# Written by `make lock`; every version is the one the suite last passed with.", *(f"{n}=={v}" for n, v in sorted(packages.items()))]
+    for file, packages in (
+        ("requirements.lock", run),
+        ("requirements-dev.lock", {n: v for n, v in dev.items() if n not in run}),
+    ):
+        lines = [
+            "# Written by `make lock`; every version is the one the suite last passed with.",
+            *(f"{n}=={v}" for n, v in sorted(packages.items())),
+        ]
         (ROOT / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

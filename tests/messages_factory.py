@@ -21,7 +21,12 @@ def recipe(duration: float = 4.0) -> Recipe:
         duration=duration,
         specs={
             m: FeatureSpec(
-                modality=m, name=f"test-{m.word}", version=1, dim=2, rate_hz=r, rows=8 if r is None else round(r * duration)
+                modality=m,
+                name=f"test-{m.word}",
+                version=1,
+                dim=2,
+                rate_hz=r,
+                rows=8 if r is None else round(r * duration),
             )
             for m, r in rates.items()
         },
@@ -77,7 +82,12 @@ def reading(index: int = 0, **changes: object) -> Reading:
         "speech": 0.5,
         "settled": dict.fromkeys(MODALITIES, True),
         "provenance": Provenance(
-            checkpoint="sha256:00", checkpoint_name="test", recipe="r", device="cpu", app_version="0", marks=("UNTRAINED",)
+            checkpoint="sha256:00",
+            checkpoint_name="test",
+            recipe="r",
+            device="cpu",
+            app_version="0",
+            marks=("UNTRAINED",),
         ),
     }
     return Reading(**{**fields, **changes})  # type: ignore[arg-type]

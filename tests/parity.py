@@ -60,7 +60,11 @@ def load(path: Path, keys: Path | None = None) -> Golden:
         meta = json.loads(str(arrays["meta"]))
         lengths = dict(zip((L, A, V), (int(n) for n in meta["lens_LAV"]), strict=True))
         features = {m: torch.from_numpy(arrays[f"in/{name}"]) for m, name in INPUTS.items()}
-        parts = _recorded_weights(arrays) if any(n.startswith("q/") for n in arrays) else _recipe_weights(meta, keys, lengths)
+        parts = (
+            _recorded_weights(arrays)
+            if any(n.startswith("q/") for n in arrays)
+            else _recipe_weights(meta, keys, lengths)
+        )
         heads = int(meta["dst"][1])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise GoldenError(f"{path}: expected a golden file (npz with meta, in/…, out/…), got {error!r}") from error

@@ -55,7 +55,9 @@ print(sorted({"torch", "transformers", "mediapipe", "cv2", "faster_whisper", "av
 
 def test_importing_the_package_takes_half_a_second_at_most() -> None:
     # The one time bound of the suite: it is the requirement itself. The best of five leaves the machine's noise out.
-    code = "import time; t = time.perf_counter(); import dmd_runtime; dmd_runtime.Reading; print(time.perf_counter() - t)"
+    code = (
+        "import time; t = time.perf_counter(); import dmd_runtime; dmd_runtime.Reading; print(time.perf_counter() - t)"
+    )
     assert min(float(python(code)) for _ in range(5)) <= 0.5
 
 

@@ -21,7 +21,7 @@ from dmd_runtime.messages import FOREVER, AudioBlock, FeatureBlock, Float32, Flo
 from dmd_runtime.modality import Modality
 from dmd_runtime.sources.base import ANALYSIS_RATE
 
-__all__ = ["AcousticExtractor"]
+__all__ = ["AcousticExtractor", "acoustic_spec"]
 
 HOP: Final = 320
 """Samples from row to row: 20 ms."""
@@ -81,6 +81,20 @@ class _Memory:
         self.pitch.forget_neighbour()
 
 
+def acoustic_spec(duration: float = 4.0) -> FeatureSpec:
+    """What these features are, for the recipe."""
+    rate_hz = ANALYSIS_RATE / HOP
+    return FeatureSpec(
+        modality=Modality.ACOUSTIC,
+        name="voice",
+        version=1,
+        dim=len(NAMES),
+        rate_hz=rate_hz,
+        rows=round(rate_hz * duration),
+        settings={"hop": HOP, "window": WINDOW, "bands": BANDS},
+    )
+
+
 class AcousticExtractor:
     """A block: sound in, rows of features out; touched by one thread.
 
@@ -97,16 +111,7 @@ class AcousticExtractor:
     names = NAMES
 
     def __init__(self, duration: float = 4.0) -> None:
-        rate_hz = ANALYSIS_RATE / HOP
-        self.spec = FeatureSpec(
-            modality=Modality.ACOUSTIC,
-            name="voice",
-            version=1,
-            dim=len(NAMES),
-            rate_hz=rate_hz,
-            rows=round(rate_hz * duration),
-            settings={"hop": HOP, "window": WINDOW, "bands": BANDS},
-        )
+        self.spec = acoustic_spec(duration)
         self._analysis = _Analysis()
         self._memory = _Memory()
         self._origin: float | None = None  # session time of sample 0

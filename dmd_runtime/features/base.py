@@ -93,7 +93,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if set(self.specs) != set(MODALITIES):
-            raise ConfigError(f"a recipe needs one extractor for each of L, V, A; got {sorted(m.value for m in self.specs)}")
+            raise ConfigError(
+                f"a recipe needs one extractor for each of L, V, A; got {sorted(m.value for m in self.specs)}"
+            )
         for spec in self.specs.values():
             if spec.rate_hz is not None and spec.rows != round(spec.rate_hz * self.duration):
                 raise ConfigError(

@@ -18,6 +18,19 @@ ROWS = 32
 _APART = 1e-9  # s between pieces of one word, so that times ascend strictly; far below what windows tell apart
 
 
+def language_spec(dim: int = 384) -> FeatureSpec:
+    """What these features are, for the recipe; known without the encoder."""
+    return FeatureSpec(
+        modality=Modality.LANGUAGE,
+        name="minilm-l6-v2",
+        version=1,
+        dim=dim,
+        rate_hz=None,
+        rows=ROWS,
+        settings={"layer": "last", "unit": "word-piece", "context": "utterance"},
+    )
+
+
 class LanguageExtractor:
     """Utterances in, feature blocks out; touched by one thread.
 
@@ -37,15 +50,7 @@ class LanguageExtractor:
     @property
     def spec(self) -> FeatureSpec:
         """What these features are, for the recipe."""
-        return FeatureSpec(
-            modality=Modality.LANGUAGE,
-            name="minilm-l6-v2",
-            version=1,
-            dim=self._encoder.dim,
-            rate_hz=None,
-            rows=ROWS,
-            settings={"layer": "last", "unit": "word-piece", "context": "utterance"},
-        )
+        return language_spec(self._encoder.dim)
 
     def push(self, item: Utterance | SpeechSettled) -> tuple[FeatureBlock, ...]:
         """Encode an utterance, or pass on that speech is settled."""

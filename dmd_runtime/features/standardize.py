@@ -47,7 +47,9 @@ class Standardizer:
                 try:
                     values = np.asarray(figures[m.value][name], dtype=np.float32)
                 except (KeyError, TypeError, ValueError):
-                    raise ConfigError(f"normalisation: expected a list of numbers at {m.value}.{name}, got none") from None
+                    raise ConfigError(
+                        f"normalisation: expected a list of numbers at {m.value}.{name}, got none"
+                    ) from None
                 if values.shape != (recipe.specs[m].dim,) or not np.isfinite(values).all():
                     raise ConfigError(
                         f"normalisation {m.value}.{name}: expected {recipe.specs[m].dim} finite numbers, got shape {values.shape}"

@@ -27,7 +27,7 @@ from dmd_runtime.features.base import FeatureSpec, nothing
 from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64, UInt8, VideoFrame, freeze
 from dmd_runtime.modality import Modality
 
-__all__ = ["RateGate", "VisualExtractor"]
+__all__ = ["RateGate", "VisualExtractor", "visual_spec"]
 
 _TOLERANCE = 1e-3  # s: containers round stamps to milliseconds
 _FACES = 2  # with one, MediaPipe smooths landmarks over time, which a still picture cannot have
@@ -100,6 +100,19 @@ class RateGate:
         return math.floor((t + _TOLERANCE) * self.rate_hz)
 
 
+def visual_spec(model_sha256: str, duration: float = 4.0, rate_hz: float = 15.0) -> FeatureSpec:
+    """What these features are, for the recipe; known without the model file."""
+    return FeatureSpec(
+        modality=Modality.VISUAL,
+        name="mediapipe-face",
+        version=1,
+        dim=len(NAMES),
+        rate_hz=rate_hz,
+        rows=round(rate_hz * duration),
+        settings={"model_sha256": model_sha256},
+    )
+
+
 class _Face(NamedTuple):
     """One face as found: (478, 3) landmarks in shares of the picture, coefficients (51,), head rotation (3, 3)."""
 
@@ -155,15 +168,7 @@ class VisualExtractor:
     def __init__(self, model_path: Path, duration: float = 4.0, rate_hz: float = 15.0) -> None:
         self._path = Path(model_path)
         self._gate = RateGate(rate_hz)
-        self.spec = FeatureSpec(
-            modality=Modality.VISUAL,
-            name="mediapipe-face",
-            version=1,
-            dim=len(NAMES),
-            rate_hz=rate_hz,
-            rows=round(rate_hz * duration),
-            settings={"model_sha256": _digest(self._path)},
-        )
+        self.spec = visual_spec(_digest(self._path), duration, rate_hz)
         self._video: _Landmarker | None = None
         self._stills: _Landmarker | None = None
         self._tracked: _Face | None = None

@@ -73,9 +73,7 @@ class DMDConfig:
     width: int
     heads: int
     layers: int
-    graph_width: Mapping[Graph, int] = field(
-        default_factory=lambda: {Graph.HOMOGENEOUS: 64, Graph.HETEROGENEOUS: 32}
-    )
+    graph_width: Mapping[Graph, int] = field(default_factory=lambda: {Graph.HOMOGENEOUS: 64, Graph.HETEROGENEOUS: 32})
     temperature: float = 8.0
     labels: tuple[str, ...] = ()
     sentiment: bool = True
@@ -94,7 +92,9 @@ class DMDConfig:
         if not self.temperature > 0:
             raise ConfigError(f"model: temperature must be above 0, got {self.temperature}")
         if self.outputs < 1 or len(set(self.labels)) != len(self.labels):
-            raise ConfigError(f"model: expected different labels, or a sentiment score; got {self.labels}, {self.sentiment}")
+            raise ConfigError(
+                f"model: expected different labels, or a sentiment score; got {self.labels}, {self.sentiment}"
+            )
         for graph, weights in self.prior.items():
             if len(weights) != len(EDGES):
                 raise ConfigError(f"model: the prior of {graph.value} needs {len(EDGES)} weights, got {len(weights)}")

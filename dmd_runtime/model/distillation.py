@@ -52,14 +52,18 @@ class GraphDistillationUnit(nn.Module):
         self.edge = nn.Linear(4 * width, 1)
 
     def forward(
-        self, logits: Mapping[Modality, Tensor], representations: Mapping[Modality, Tensor], present: Tensor | None = None
+        self,
+        logits: Mapping[Modality, Tensor],
+        representations: Mapping[Modality, Tensor],
+        present: Tensor | None = None,
     ) -> Edges:
         """Weigh the edges from every vertex's ``logits`` (B, C) and ``representations`` (B, R).
 
         ``present`` bool (B, 3) in the order L, V, A: an edge exists where both its ends do; None: all exist.
         """
         z = torch.stack(  # (B, 3, 2w)
-            [torch.cat([self.logit(logits[m]), self.representation(representations[m])], dim=1) for m in MODALITIES], dim=1
+            [torch.cat([self.logit(logits[m]), self.representation(representations[m])], dim=1) for m in MODALITIES],
+            dim=1,
         )
         pairs = torch.cat([z[:, _STUDENTS], z[:, _TEACHERS]], dim=2)  # (B, 6, 4w)
         scores = self.edge(pairs).squeeze(2)  # (B, 6)

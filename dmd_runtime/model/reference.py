@@ -102,7 +102,11 @@ def convert(model: Mapping[str, Tensor], units: Mapping[Graph, Mapping[str, Tens
 
 
 def config_of(
-    model: Mapping[str, Tensor], units: Mapping[Graph, Mapping[str, Tensor]], *, lengths: Mapping[Modality, int], heads: int
+    model: Mapping[str, Tensor],
+    units: Mapping[Graph, Mapping[str, Tensor]],
+    *,
+    lengths: Mapping[Modality, int],
+    heads: int,
 ) -> DMDConfig:
     """The configuration that published parameters were made with; lengths and heads leave no trace in them.
 

@@ -37,5 +37,7 @@ def new_session_folder(
                 continue
             return folder
     except OSError as error:
-        raise RecordingError(f"{parent}: expected a folder that can be written to, got {error.strerror or error}") from None
+        raise RecordingError(
+            f"{parent}: expected a folder that can be written to, got {error.strerror or error}"
+        ) from None
     raise RecordingError(f"{parent}: more than 9,999 sessions are called {name}")

@@ -18,7 +18,9 @@ def find_sessions(root: Path) -> list[Path]:
         ``root`` is no folder.
     """
     if not root.is_dir():
-        raise RecordingError(f"{root}: expected a folder with sessions in it, got {'a file' if root.exists() else 'nothing'}")
+        raise RecordingError(
+            f"{root}: expected a folder with sessions in it, got {'a file' if root.exists() else 'nothing'}"
+        )
     return sorted(path.parent for path in root.glob(f"sub-*/ses-*/{NAME}"))
 
 

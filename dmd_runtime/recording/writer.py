@@ -108,4 +108,6 @@ class SessionWriter:
                 self._files[table].write(text)
                 self._files[table].flush()
             except OSError as error:
-                self._failure = RecordingError(f"{self.folder / table}.jsonl: cannot be written: {error.strerror or error}")
+                self._failure = RecordingError(
+                    f"{self.folder / table}.jsonl: cannot be written: {error.strerror or error}"
+                )

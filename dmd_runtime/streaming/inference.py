@@ -13,7 +13,7 @@ from dmd_runtime.features.standardize import Standardizer
 from dmd_runtime.messages import Probabilities, Provenance, Reading, Window
 from dmd_runtime.modality import EDGES, MODALITIES, Edge, Graph, Modality
 from dmd_runtime.model.checkpoint import Checkpoint
-from dmd_runtime.model.fast import FastDMD
+from dmd_runtime.model.fast import FastDMD, FastOutput
 
 SENTIMENT_RANGE = 3.0
 """Sentiment is reported in [-3, 3], the scale of CMU-MOSI and CMU-MOSEI."""
@@ -25,7 +25,9 @@ class Interpreter:
     Parameters
     ----------
     checkpoint : Checkpoint
-        Model, both graph-distillation units, labels.
+        Labels and prior.
+    model : FastDMD
+        Of that checkpoint, with both graph-distillation units.
     standardizer : Standardizer
     device : torch.device
     clock : Clock
@@ -37,6 +39,7 @@ class Interpreter:
     def __init__(
         self,
         checkpoint: Checkpoint,
+        model: FastDMD,
         standardizer: Standardizer,
         *,
         device: torch.device,
@@ -46,7 +49,7 @@ class Interpreter:
         self._labels: Sequence[str] = checkpoint.config.labels
         self._sentiment = checkpoint.config.sentiment
         self._prior = _priors(checkpoint)
-        self._model = FastDMD(checkpoint.model.to(device).eval())
+        self._model = model
         self._standardizer = standardizer
         self._device = device
         self._clock = clock
@@ -86,7 +89,7 @@ class Interpreter:
             made_at=self._clock.now(),
         )
 
-    def _forward(self, window: Window):  # type: ignore[no-untyped-def]
+    def _forward(self, window: Window) -> FastOutput:
         features: dict[Modality, torch.Tensor] = {}
         mask: dict[Modality, torch.Tensor] = {}
         for m in MODALITIES:

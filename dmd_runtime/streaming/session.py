@@ -55,6 +55,7 @@ class SessionState(Enum):
     """Where a session is in its life; it is used once."""
 
     IDLE = "idle"
+    STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
     COMPLETE = "complete"
@@ -80,7 +81,13 @@ class Session:
     """
 
     def __init__(
-        self, source: Source, toolbox: Toolbox, config: SessionConfig, *, exact: bool = False, clock: Clock | None = None
+        self,
+        source: Source,
+        toolbox: Toolbox,
+        config: SessionConfig,
+        *,
+        exact: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.source = source
         self.config = config
@@ -110,12 +117,17 @@ class Session:
         features: Channel[Features] = Channel("features", _FEATURES_CAPACITY, patient)
         ports: dict[str, Any] = {"emit": self._route, "on_failure": self._failed}
         visual, sound = toolbox.visual(), toolbox.sound(partial=live)
-        self.visual = Stage("visual", frames, lambda f, old: visual.push(f, tuple(o.t for o in old)), visual.finish, **ports)
+        self.visual = Stage(
+            "visual",
+            frames,
+            lambda frame, dropped: visual.push(frame, tuple(old.t for old in dropped)),
+            visual.finish,
+            open=visual.open if Modality.VISUAL not in self.absent else None,
+            **ports,
+        )
         self.sound = Stage("sound", blocks, lambda b, _: sound.push(b), sound.finish, **ports)
         words = toolbox.words()
-        self.words = Stage(
-            "words", speech, lambda s, _: () if self._stale(s) else words.push(s), words.finish, **ports
-        )
+        self.words = Stage("words", speech, lambda s, _: () if self._stale(s) else words.push(s), words.finish, **ports)
         self.reading = ReadingStage(
             WindowBuilder(self.config.window, toolbox.recipe, self.absent),
             WordAttribution(),
@@ -134,20 +146,17 @@ class Session:
         return lambda: self._unsubscribe(subscriber)
 
     def start(self) -> None:
-        """Start all threads; returns at once."""
+        """Start all threads; returns at once. The clock and the source start when the stages are ready."""
         if self.state is not SessionState.IDLE:
             raise StageError(f"a session starts once; this one is {self.state.value}")
-        self.state = SessionState.RUNNING
-        if isinstance(self.clock, SessionClock):
-            self.clock.restart()
-        for stage in (self.reading, self.words, self.sound, self.visual):
-            stage.start()
-        for thread in (self._pulse, self._source_thread, self._supervisor):
+        self.state = SessionState.STARTING
+        self.visual.start()
+        for thread in (self._source_thread, self._supervisor):
             thread.start()
 
     def stop(self) -> None:
         """Ask for the end; what is inside is drained. Idempotent; :meth:`wait` tells when it is over."""
-        if self.state is SessionState.RUNNING:
+        if self.state in (SessionState.STARTING, SessionState.RUNNING):
             self.state = SessionState.STOPPING
         self._stop.set()
 
@@ -178,6 +187,14 @@ class Session:
     # --------------------------------------------------------------- threads
 
     def _deliver(self) -> None:
+        self.visual.ready.wait()
+        if isinstance(self.clock, SessionClock):
+            self.clock.restart()
+        for stage in (self.reading, self.words, self.sound):
+            stage.start()
+        self._pulse.start()
+        if self.state is SessionState.STARTING:
+            self.state = SessionState.RUNNING
         try:
             self.counts.media_end = self.source.run(self, self.clock, self._stop)
         except DMDError as error:

@@ -33,6 +33,8 @@ class Stage(Generic[T]):
         Takes each message that came out.
     on_failure : callable
         Told when the stage died; the session goes on without it.
+    open : callable, optional
+        Run first, on the stage's thread: what may take seconds, such as loading a model that belongs to one thread.
     """
 
     def __init__(
@@ -44,14 +46,18 @@ class Stage(Generic[T]):
         *,
         emit: Callable[[Message], None],
         on_failure: Callable[[str, BaseException], None],
+        open: Callable[[], None] | None = None,  # noqa: A002 - the verb of every resource in this program
     ) -> None:
         self.name = name
+        self.ready = threading.Event()
+        """Set once ``open`` is over, well or badly."""
         self.channel = channel
         self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: channel.dropped)
         self._step = step
         self._finish = finish
         self._emit = emit
         self._on_failure = on_failure
+        self._open = open
         self._thread = threading.Thread(target=self._run, name=f"dmd-{name}", daemon=True)
 
     def start(self) -> None:
@@ -66,6 +72,9 @@ class Stage(Generic[T]):
 
     def _run(self) -> None:
         try:
+            if self._open is not None:
+                self._open()
+            self.ready.set()
             while True:
                 try:
                     item, skipped = self.channel.get()
@@ -81,3 +90,5 @@ class Stage(Generic[T]):
             logger.exception("stage %s died", self.name)
             self.channel.close()
             self._on_failure(self.name, error)
+        finally:
+            self.ready.set()

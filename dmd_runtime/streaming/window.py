@@ -119,7 +119,9 @@ def covered(starts: Float64, ends: Float64, span: Span) -> float:
         return 0.0
     ends = np.maximum.accumulate(np.clip(ends, span.start, span.end))
     before = np.concatenate([[span.start], ends[:-1]])
-    return float(np.maximum(0.0, ends - np.maximum(np.clip(starts, span.start, span.end), before)).sum()) / span.duration
+    return (
+        float(np.maximum(0.0, ends - np.maximum(np.clip(starts, span.start, span.end), before)).sum()) / span.duration
+    )
 
 
 class WindowBuilder:
@@ -207,9 +209,7 @@ class WindowBuilder:
         }
         return {m: enough[m] and bool(laid[m][1].any()) for m in MODALITIES}
 
-    def _reason(
-        self, span: Span, coverage: Mapping[Modality, float], present: Mapping[Modality, bool]
-    ) -> str:
+    def _reason(self, span: Span, coverage: Mapping[Modality, float], present: Mapping[Modality, bool]) -> str:
         missing = [m for m in MODALITIES if not present[m]]
         if not present[Modality.ACOUSTIC] and coverage[Modality.ACOUSTIC] >= self._config.min_coverage_acoustic:
             missing = [m for m in missing if m is not Modality.LANGUAGE or m in self._absent]  # "silence" says it
