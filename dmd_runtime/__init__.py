@@ -13,15 +13,30 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Modality": "modality",
+    "MODALITIES": "modality",
     "Graph": "modality",
     "Edge": "modality",
     "EDGES": "modality",
     "UNIFORM": "modality",
     "VideoFrame": "messages",
     "AudioBlock": "messages",
-    "Reading": "messages",
+    "FaceObservation": "messages",
+    "SpeechActivity": "messages",
+    "Utterance": "messages",
     "Word": "messages",
+    "Reading": "messages",
+    "Health": "messages",
+    "Failure": "messages",
     "Message": "messages",
+    "freeze": "messages",
+    "Clock": "clock",
+    "ANALYSIS_RATE": "sources.base",
+    "SourceInfo": "sources.base",
+    "MediaSink": "sources.base",
+    "Source": "sources.base",
+    "resource": "resources",
+    "Progress": "assets",
+    "FetchCancelledError": "assets",
     "SessionConfig": "config",
     "Assets": "assets",
     "FileSource": "sources.file",
@@ -31,25 +46,42 @@ _HOME = {
     "Toolbox": "streaming.toolbox",
     "SessionWriter": "recording.writer",
     "DMDError": "errors",
+    "DeviceError": "errors",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  # names come from the table above
 
 if TYPE_CHECKING:
     from dmd_runtime.assets import Assets as Assets
+    from dmd_runtime.assets import FetchCancelledError as FetchCancelledError
+    from dmd_runtime.assets import Progress as Progress
+    from dmd_runtime.clock import Clock as Clock
     from dmd_runtime.config import SessionConfig as SessionConfig
+    from dmd_runtime.errors import DeviceError as DeviceError
     from dmd_runtime.errors import DMDError as DMDError
     from dmd_runtime.messages import AudioBlock as AudioBlock
+    from dmd_runtime.messages import FaceObservation as FaceObservation
+    from dmd_runtime.messages import Failure as Failure
+    from dmd_runtime.messages import Health as Health
     from dmd_runtime.messages import Message as Message
     from dmd_runtime.messages import Reading as Reading
+    from dmd_runtime.messages import SpeechActivity as SpeechActivity
+    from dmd_runtime.messages import Utterance as Utterance
     from dmd_runtime.messages import VideoFrame as VideoFrame
     from dmd_runtime.messages import Word as Word
+    from dmd_runtime.messages import freeze as freeze
     from dmd_runtime.modality import EDGES as EDGES
+    from dmd_runtime.modality import MODALITIES as MODALITIES
     from dmd_runtime.modality import UNIFORM as UNIFORM
     from dmd_runtime.modality import Edge as Edge
     from dmd_runtime.modality import Graph as Graph
     from dmd_runtime.modality import Modality as Modality
     from dmd_runtime.recording.writer import SessionWriter as SessionWriter
+    from dmd_runtime.resources import resource as resource
+    from dmd_runtime.sources.base import ANALYSIS_RATE as ANALYSIS_RATE
+    from dmd_runtime.sources.base import MediaSink as MediaSink
+    from dmd_runtime.sources.base import Source as Source
+    from dmd_runtime.sources.base import SourceInfo as SourceInfo
     from dmd_runtime.sources.file import FileSource as FileSource
     from dmd_runtime.sources.synthetic import SyntheticSource as SyntheticSource
     from dmd_runtime.streaming.session import Session as Session

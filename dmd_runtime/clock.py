@@ -33,9 +33,11 @@ class SessionClock:
         self._origin = time.monotonic()
 
     def now(self) -> float:
+        """Seconds since the origin."""
         return time.monotonic() - self._origin
 
     def wait_until(self, t: float, interrupt: Event) -> bool:
+        """See :class:`Clock`."""
         # Event.wait may return a little early; the loop makes the promise exact.
         while (remaining := t - self.now()) > 0:
             if interrupt.wait(remaining):

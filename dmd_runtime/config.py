@@ -54,7 +54,7 @@ class VisualConfig(_Section):
 
 
 class SpeechConfig(_Section):
-    """Speech recognition: a model's name, ``"none"``, or a folder; ``partial_every`` seconds between tentative readings."""
+    """Speech recognition: a model's name, "none", or a folder; ``partial_every``: seconds between tentative texts."""
 
     model: str
     language: str

@@ -121,6 +121,7 @@ class SessionView:
         self._words: dict[int, str] = {}
 
     def __call__(self, message: Message) -> None:
+        """Take one message of the session."""
         with self._lock:
             if isinstance(message, Reading):
                 self._reading = message

@@ -183,7 +183,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """What made a reading: checkpoint, feature recipe, device, program; ``marks`` (UNTRAINED, DEMO, SYNTHETIC) must be shown."""
+    """What made a reading; its ``marks`` (UNTRAINED, DEMO, SYNTHETIC) must be shown."""
 
     checkpoint: str
     checkpoint_name: str
@@ -237,7 +237,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """One second of the pipeline's condition: per stage ``rate`` (items/s), ``p50_ms``, ``p95_ms``, ``drops``, ``depth``."""
+    """The pipeline's state, once a second: per stage ``rate`` (1/s), ``p50_ms``, ``p95_ms``, ``drops``, ``depth``."""
 
     t: float
     stages: Mapping[str, Mapping[str, float]]

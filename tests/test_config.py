@@ -40,10 +40,10 @@ def test_a_broken_setting_is_named_with_its_value(section: str, values: dict, me
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="expected|sections"):
+    with pytest.raises(ConfigError, match=r"expected|sections"):
         SessionConfig.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none.toml"):
+    with pytest.raises(ConfigError, match=r"none\.toml"):
         SessionConfig.load(tmp_path / "none.toml")

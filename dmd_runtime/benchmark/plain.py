@@ -73,11 +73,12 @@ class PlainDMD:
         # Decoupling, equations 1 to 3: x~ = conv(x), s = E_prt(x~), c = E_com(x~), D([s, c]), E_prt(D([s, c]))
         exclusive, common, reconstructed, cycle = {}, {}, {}, {}
         for m in MODALITIES:
-            x = self._conv(f"decoupling.project.{m.value}", features[m].transpose(1, 2))  # (B, d, T)
+            x = features[m] if mask is None else _keep(features[m], mask[m])
+            x = self._conv(f"decoupling.project.{m.value}", x.transpose(1, 2))  # (B, d, T)
             s, c = self._conv(f"decoupling.exclusive.{m.value}", x), self._conv("decoupling.common", x)
             reconstructed[m] = self._conv(f"decoupling.decode.{m.value}", torch.cat([s, c], 1))
             cycle[m] = self._conv(f"decoupling.exclusive.{m.value}", reconstructed[m])
-            exclusive[m], common[m] = _keep(s.transpose(1, 2), real[m]), _keep(c.transpose(1, 2), real[m])  # (B, T, d)
+            exclusive[m], common[m] = s.transpose(1, 2), c.transpose(1, 2)  # (B, T, d)
         common_aligned = {
             m: self._linear(f"align_common.{m.value}", common[m].transpose(1, 2).flatten(1)) for m in (L, V, A)
         }
@@ -110,6 +111,10 @@ class PlainDMD:
 
         homo = {m: (logits, hidden) for m, (hidden, _, logits) in homogeneous.items()}
         hetero = {m: (logits, features) for m, (_, features, logits) in heterogeneous.items()}
+        if present is not None:  # a vertex that is not there has no opinion
+            for graph in (homo, hetero):
+                for i, m in enumerate(MODALITIES):
+                    graph[m] = tuple(_keep(x, present[:, i]) for x in graph[m])
         return PlainOutput(
             logits=self._head("fusion", everything)[2],
             common_logits=self._head("common_head", fused_common)[2],

@@ -15,7 +15,7 @@ from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Message, fr
 from dmd_runtime.modality import MODALITIES, Modality
 
 _NO_ROWS = freeze(np.empty((0, 1), dtype=np.float32))
-In = TypeVar("In", contravariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
 
 
 def nothing(modality: Modality, settled_until: float = FOREVER) -> FeatureBlock:
@@ -31,13 +31,13 @@ def nothing(modality: Modality, settled_until: float = FOREVER) -> FeatureBlock:
     )
 
 
-class Block(Protocol, Generic[In]):
+class Block(Protocol, Generic[In_contra]):
     """One step of the pipeline: takes messages, gives messages; touched by one thread; built before the session starts.
 
     Feature extractors, the voice detector and the recogniser are blocks. A block knows nothing of threads or channels.
     """
 
-    def push(self, item: In) -> Sequence[Message]:
+    def push(self, item: In_contra) -> Sequence[Message]:
         """Take one message; return what became known through it (possibly nothing)."""
         ...
 

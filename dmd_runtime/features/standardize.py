@@ -52,7 +52,8 @@ class Standardizer:
                     ) from None
                 if values.shape != (recipe.specs[m].dim,) or not np.isfinite(values).all():
                     raise ConfigError(
-                        f"normalisation {m.value}.{name}: expected {recipe.specs[m].dim} finite numbers, got shape {values.shape}"
+                        f"normalisation {m.value}.{name}: expected {recipe.specs[m].dim} finite numbers, "
+                        f"got shape {values.shape}"
                     )
                 into[m] = values
             if not (arrays["scale"][m] > 0).all():

@@ -152,9 +152,9 @@ def _future(steps: int, width: int, device: torch.device) -> Tensor:
 
 
 def last_step(x: Tensor, real: Tensor | None) -> Tensor:
-    """The last step of ``x`` (B, T, d) that holds something, (B, d); without a mask simply the last."""
+    """The last step of ``x`` (B, T, d) that holds something, 0 where none does; without a mask simply the last. (B, d)."""
     if real is None:
         return x[:, -1]
     steps = torch.arange(x.shape[1], device=x.device)
-    last = torch.where(real, steps, -1).amax(dim=1).clamp_min(0)  # (B,)
-    return x[torch.arange(x.shape[0], device=x.device), last]
+    last = torch.where(real, steps, 0).amax(dim=1)  # (B,)
+    return x[torch.arange(x.shape[0], device=x.device), last] * real.any(dim=1, keepdim=True)

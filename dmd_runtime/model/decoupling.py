@@ -50,8 +50,14 @@ class Decoupling(nn.Module):
         self.common = nn.Conv1d(d, d, 1, bias=False)
         self.decode = nn.ModuleDict({m.value: nn.Conv1d(2 * d, d, 1, bias=False) for m in MODALITIES})
 
-    def forward(self, modality: Modality, features: Tensor) -> Decoupled:
-        """Split ``features`` (B, T_m, D_m) of one modality."""
+    def forward(self, modality: Modality, features: Tensor, mask: Tensor | None = None) -> Decoupled:
+        """Split ``features`` (B, T_m, D_m) of one modality.
+
+        Rows where ``mask`` bool (B, T_m) is False count as 0, whatever they hold. There are no biases here, so that a
+        step which has seen no real row comes out as 0 in every part.
+        """
+        if mask is not None:
+            features = features.masked_fill(~mask[..., None], 0.0)
         if modality is Modality.LANGUAGE:
             features = self.text_dropout(features)
         m = modality.value
@@ -60,12 +66,9 @@ class Decoupling(nn.Module):
         reconstructed = self.decode[m](torch.cat([exclusive, common], dim=1))  # (B, 2d, T) -> (B, d, T)
         return Decoupled(projected, exclusive, common, reconstructed, self.exclusive[m](reconstructed))
 
-    def steps(self, modality: Modality, mask: Tensor) -> Tensor:
+    def steps(self, modality: Modality, mask: Tensor | None) -> Tensor | None:
         """Which steps have seen at least one real row: ``mask`` bool (B, T_m) -> (B, T_m - k_m + 1)."""
+        if mask is None:
+            return None
         kernel = self.project[modality.value].kernel_size[0]
         return mask.unfold(1, kernel, 1).any(dim=-1)
-
-
-def present(mask: Mapping[Modality, Tensor]) -> Tensor:
-    """Which modalities have at least one real row: bool (B, 3) in the order L, V, A."""
-    return torch.stack([mask[m].any(dim=1) for m in MODALITIES], dim=1)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.crossmodal import Transformer, last_step
-from dmd_runtime.model.decoupling import Decoupled, Decoupling, present
+from dmd_runtime.model.decoupling import Decoupled, Decoupling
 from dmd_runtime.model.distillation import Edges, GraphDistillationUnit
 
 ByModality = Mapping[Modality, Tensor]
@@ -48,16 +48,19 @@ class ResidualHead(nn.Module):
         self.read_out = nn.Linear(width, outputs)
         self.dropout = dropout
 
-    def forward(self, x: Tensor) -> HeadOutput:
-        """Read ``x`` (B, n)."""
+    def forward(self, x: Tensor, here: Tensor | None = None) -> HeadOutput:
+        """Read ``x`` (B, n). Where ``here`` bool (B,) is False there is nobody to have an opinion: all are 0."""
         hidden = F.relu(self.narrow(x))
         features = x + self.widen(F.dropout(hidden, self.dropout, self.training))
-        return HeadOutput(hidden, features, self.read_out(features))
+        return HeadOutput(_only(hidden, here), _only(features, here), _only(self.read_out(features), here))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DMDOutput:
     """Everything a forward pass computes. B samples, C outputs, d width, T' steps, in eval mode as in training.
+
+    Under a mask, the vertices, edges and memory of a missing modality are 0, and so are the steps of ``decoupled`` that
+    have seen no real row. Its ``*_aligned`` are not: a loss must leave them out.
 
     Attributes
     ----------
@@ -136,19 +139,20 @@ class DMD(nn.Module):
 
     def forward(self, features: ByModality, mask: ByModality | None = None) -> DMDOutput:
         """Predict from ``features`` {m: (B, T_m, D_m)}; ``mask`` {m: bool (B, T_m)} is True where a row is real."""
-        parts = {m: self.decoupling(m, features[m]) for m in MODALITIES}  # each (B, d, T')
-        real = {m: None if mask is None else self.decoupling.steps(m, mask[m]) for m in MODALITIES}  # (B, T')
-        here = None if mask is None else present(mask)  # (B, 3)
-        common = {m: _only(parts[m].common.transpose(1, 2), real[m]) for m in MODALITIES}  # (B, T', d)
-        exclusive = {m: _only(parts[m].exclusive.transpose(1, 2), real[m]) for m in MODALITIES}
+        rows: Mapping[Modality, Tensor | None] = mask or dict.fromkeys(MODALITIES)
+        real = {m: self.decoupling.steps(m, rows[m]) for m in MODALITIES}  # (B, T')
+        here = {m: None if r is None else r.any(dim=1) for m, r in real.items()}  # (B,)
+        parts = {m: self.decoupling(m, features[m], rows[m]) for m in MODALITIES}  # each (B, d, T')
+        common = {m: parts[m].common.transpose(1, 2) for m in MODALITIES}  # (B, T', d)
+        exclusive = {m: parts[m].exclusive.transpose(1, 2) for m in MODALITIES}
 
-        homogeneous = {m: self.homogeneous[m.value](common[m].flatten(1)) for m in MODALITIES}
+        homogeneous = {m: self.homogeneous[m.value](common[m].flatten(1), here[m]) for m in MODALITIES}
         shared = [self._attend_common(m, common[m], real[m]) for m in MODALITIES]  # three of (B, d)
         fused_common = torch.cat(shared, dim=1)  # (B, 3d)
 
         memory = {m: self._remember(m, exclusive, real) for m in MODALITIES}  # (B, 2d)
-        heterogeneous = {m: self.heterogeneous[m.value](memory[m]) for m in MODALITIES}
-        gated = [_if_here(torch.sigmoid(self.gate[m.value](memory[m])), here, m) for m in MODALITIES]
+        heterogeneous = {m: self.heterogeneous[m.value](memory[m], here[m]) for m in MODALITIES}
+        gated = [_only(torch.sigmoid(self.gate[m.value](memory[m])), here[m]) for m in MODALITIES]
         fused = self.fusion(torch.cat([*gated, torch.sigmoid(self.common_gate(fused_common))], dim=1))  # (B, 9d)
 
         logits = {
@@ -159,22 +163,22 @@ class DMD(nn.Module):
             Graph.HOMOGENEOUS: {m: homogeneous[m].hidden for m in MODALITIES},
             Graph.HETEROGENEOUS: {m: heterogeneous[m].features for m in MODALITIES},
         }
+        present = None if mask is None else torch.stack([mask[m].any(dim=1) for m in MODALITIES], dim=1)  # (B, 3)
         return DMDOutput(
             logits=fused.logits,
             common_logits=self.common_head(fused_common).logits,
             node_logits=logits,
             node_representations=representations,
-            graphs={g: self.graphs[g.value](logits[g], representations[g], here) for g in Graph},
+            graphs={g: self.graphs[g.value](logits[g], representations[g], present) for g in Graph},
             decoupled=parts,
-            # Here the reference flattens (d, T), in the two layers that read (T, d) it does not.
-            common_aligned={m: self.align_common[m.value](common[m].transpose(1, 2).flatten(1)) for m in MODALITIES},
+            # As in the reference, the first flattens (d, T'), and like the homogeneous vertices the second (T', d).
+            common_aligned={m: self.align_common[m.value](parts[m].common.flatten(1)) for m in MODALITIES},
             exclusive_aligned={m: self.align_exclusive[m.value](exclusive[m].flatten(1)) for m in MODALITIES},
             memory=memory,
         )
 
     def _attend_common(self, m: Modality, common: Tensor, real: Tensor | None) -> Tensor:
-        attended = self.common_attention[m.value](common, target_real=real)
-        return _only(last_step(attended, real), None if real is None else real.any(dim=1))  # (B, d)
+        return last_step(self.common_attention[m.value](common, target_real=real), real)  # (B, d)
 
     def _remember(self, m: Modality, exclusive: ByModality, real: Mapping[Modality, Tensor | None]) -> Tensor:
         """What modality ``m`` takes from the two others, and then from itself: (B, 2d)."""
@@ -183,9 +187,7 @@ class DMD(nn.Module):
             for s in SOURCES[m]
         ]  # two of (B, T', d)
         joined = _only(torch.cat(crossed, dim=2), real[m])  # (B, T', 2d)
-        last = last_step(self.memory[m.value](joined, target_real=real[m]), real[m])
-        own = real[m]
-        return _only(last, None if own is None else own.any(dim=1))
+        return last_step(self.memory[m.value](joined, target_real=real[m]), real[m])
 
 
 def _each(make: Callable[[Modality], nn.Module]) -> nn.ModuleDict:
@@ -196,7 +198,3 @@ def _each(make: Callable[[Modality], nn.Module]) -> nn.ModuleDict:
 def _only(x: Tensor, real: Tensor | None) -> Tensor:
     """``x`` (..., d) with zeros where ``real`` (...) is False."""
     return x if real is None else x * real[..., None]
-
-
-def _if_here(x: Tensor, here: Tensor | None, m: Modality) -> Tensor:
-    return x if here is None else x * here[:, MODALITIES.index(m), None]

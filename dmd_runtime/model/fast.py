@@ -108,6 +108,7 @@ class FastDMD:
         steps, present, exists = None, None, None
         if mask is not None:
             kernels = self._config.kernels
+            features = {m: x.masked_fill(~mask[m][..., None], 0.0) for m, x in features.items()}
             steps = {m: mask[m].unfold(1, kernels[m], 1).any(dim=-1) for m in MODALITIES}  # (B, T)
             present = torch.stack([mask[m].any(dim=1) for m in MODALITIES])  # (3, B)
             exists = present.T.to(self._ends.dtype).repeat_interleave(2, dim=1) @ self._ends > 1.5  # both ends, (B, 6)
@@ -123,6 +124,7 @@ class FastDMD:
         gated = self._gate(memory).sigmoid_()  # (3, 2d, B)
         if present is not None:
             gated *= present[:, None]
+            homogeneous, heterogeneous = homogeneous * present[..., None], heterogeneous * present[..., None]
         common = self._common_gate(shared.flatten(0, 1)[None]).sigmoid_()[0]  # (3d, B)
         fused = self._fusion(torch.cat([gated.flatten(0, 1), common]).T[None])[0]  # (9d, B) -> (B, C)
         c = self._config.outputs

@@ -1,11 +1,13 @@
 """Attention for inference: all things as columns, exponentials to the base 2, blocks that skip the future.
 
-Heads of DMD are 5 to 10 channels wide, so that the cost lies in the T x S weights and not in the products. Four things
+Heads of DMD are 5 to 10 channels wide, so that the cost lies in the S x T weights and not in the products. Five things
 make each weight cheap, and none changes the result:
 
-* rows of queries are taken in blocks, and a block reads only the keys that its last row may look at;
+* queries are taken in blocks, and a block reads only the keys that its last query may look at;
+* queries are the columns of the weights, so that neither product has to turn them over;
 * the scale and log2(e) are part of the query weights, so that softmax is 2^scores over its sum;
-* values carry one more channel that is 1, whose mixture is that sum, so that it costs no pass over the weights;
+* values carry one more channel that is 1, whose mixture is that sum, so that it costs no pass over the weights; and a
+  key that holds nothing has values of 0 in all of them, so that hiding it costs none either;
 * softmax needs no maximum where the weights themselves bound every score (:func:`largest_score`).
 """
 
@@ -34,9 +36,7 @@ class Block(NamedTuple):
     seen: int
     free: int
     future: Tensor
-    """``NOT_ALLOWED`` or 0, (size, seen)."""
-    near: Tensor
-    """Its columns from ``free`` on."""
+    """Of the keys from ``free`` on, ``NOT_ALLOWED`` or 0: (seen - free, size)."""
 
 
 class Sight:
@@ -54,18 +54,17 @@ class Sight:
 
     def __init__(self, steps: int, keys: int, rows: int, like: Tensor) -> None:
         ahead = abs(steps - keys)
-        allowed = torch.ones(rows, keys, dtype=torch.bool).tril(diagonal=ahead)
-        future = torch.zeros(rows, keys).masked_fill(~allowed, NOT_ALLOWED).to(like)
+        allowed = torch.ones(keys, rows, dtype=torch.bool).triu(diagonal=-ahead)
+        future = torch.zeros(keys, rows).masked_fill(~allowed, NOT_ALLOWED).to(like)
         size = max(BLOCK_ROWS, BLOCK_WEIGHTS // keys)
         self.blocks: list[Block] = []
         for start in range(0, rows, size):
             stop = min(start + size, rows)
             seen, free = min(keys, stop + ahead), min(keys, start + ahead + 1)
-            part = future[start:stop, :seen].clone()
-            self.blocks.append(Block(start, stop - start, seen, free, part, part[:, free:].clone()))
+            self.blocks.append(Block(start, stop - start, seen, free, future[free:seen, start:stop].clone()))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight | None, hidden: Tensor | None, *, bounded: bool) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight | None, real: Tensor | None, *, bounded: bool) -> Tensor:
     """softmax(q^T k) v^T, transposed: (N, d_h, T). N counts groups, heads and samples.
 
     Parameters
@@ -76,44 +75,42 @@ def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight | None, hidden: Tensor 
     v : (N, d_h + 1, S or more)
         Its last channel is 1.
     sight : Sight or None
-        None: every query may look at every key given.
-    hidden : (N, 1, S) or None
-        ``NOT_ALLOWED`` where a key holds nothing, else 0. A query that may look at nothing gets zeros.
+        None: there is one query, which may look at every key given.
+    real : (N, 1, S) or None
+        1 where a key holds something, else 0. A query that may look at nothing gets zeros.
     bounded : bool
         Every score is known to lie within ±``SAFE_SCORE``.
     """
+    if real is not None:
+        v = v.narrow(2, 0, real.shape[2]) * real
     if sight is None:
-        rows = q.transpose(1, 2)
-        scores = torch.bmm(rows, k) if hidden is None else torch.baddbmm(hidden, rows, k)
-        sums = _mix(scores, v, bounded=bounded)
+        scores = torch.bmm(q.mT, k).mT  # as a row: a product with a single column is three times slower
+        sums = _mix(scores, v, real, bounded=bounded)
     else:
         mixed = []
         for block in sight.blocks:
             keys, values = k.narrow(2, 0, block.seen), v.narrow(2, 0, block.seen)
-            rows = (q if len(sight.blocks) == 1 else q.narrow(2, block.start, block.size)).transpose(1, 2)
-            mixed.append(_mix(_scores(rows, keys, block, hidden), values, bounded=bounded))
+            scores = torch.bmm(keys.mT, q if len(sight.blocks) == 1 else q.narrow(2, block.start, block.size))
+            if block.free < block.seen:
+                scores.narrow(1, block.free, block.seen - block.free).add_(block.future)
+            mixed.append(_mix(scores, values, real, bounded=bounded))
         sums = mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=2)
     total = sums.narrow(1, -1, 1)
-    if hidden is not None:
+    if real is not None:
         total = total.clamp_min(torch.finfo(total.dtype).tiny)
     return sums[:, :-1] / total
 
 
-def _scores(rows: Tensor, keys: Tensor, block: Block, hidden: Tensor | None) -> Tensor:
-    """``rows`` (N, t, d_h) times ``keys`` (N, d_h, seen), with what must not be looked at pushed down: (N, t, seen)."""
-    if hidden is not None:
-        scores = torch.baddbmm(hidden.narrow(2, 0, block.seen), rows, keys)
-        if block.free < block.seen:
-            scores.narrow(2, block.free, block.seen - block.free).add_(block.near)
-        return scores
-    return torch.baddbmm(block.future, rows, keys) if block.free < block.seen else torch.bmm(rows, keys)
+def _mix(scores: Tensor, values: Tensor, real: Tensor | None, *, bounded: bool) -> Tensor:
+    """Values weighed with 2^scores, and below them the sums of the weights: (N, d_h + 1, t).
 
-
-def _mix(scores: Tensor, values: Tensor, *, bounded: bool) -> Tensor:
-    """Values weighed with 2^scores, and below them the sums of the weights: (N, d_h + 1, t). Overwrites ``scores``."""
+    ``scores`` (N, seen, t) are overwritten.
+    """
     if not bounded:
-        scores -= scores.amax(dim=2, keepdim=True).clamp_min_(NOT_ALLOWED / 2)
-    return torch.bmm(values, scores.exp2_().transpose(1, 2))
+        if real is not None:  # a key that holds nothing must not be the largest
+            scores += (1 - real.narrow(2, 0, scores.shape[1]).mT) * NOT_ALLOWED
+        scores -= scores.amax(dim=1, keepdim=True).clamp_min_(NOT_ALLOWED / 2)
+    return torch.bmm(values, scores.exp2_())
 
 
 def largest_score(query: Tensor, query_bias: Tensor, key: Tensor) -> float:

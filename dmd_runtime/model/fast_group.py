@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.dmd import DMD, SOURCES
-from dmd_runtime.model.fast_attention import NOT_ALLOWED, Sight
+from dmd_runtime.model.fast_attention import Sight
 from dmd_runtime.model.fast_readout import FrozenHead, vertex
 from dmd_runtime.model.fast_transformer import Affine, CrossStack, SelfStack, exact, padded, placed
 
@@ -77,7 +77,11 @@ class TargetGroup:
         )
 
     def decouple(self, features: ByModality, steps: ByModality | None, batch: int) -> Decoupled:
-        """Equations 1 to 3, and the vertices of the homogeneous graph. ``steps`` bool {m: (B, T)}: which are real."""
+        """Equations 1 to 3, and the vertices of the homogeneous graph.
+
+        ``features`` are 0 in rows that are not real, and ``steps`` bool {m: (B, T)} says which steps are: all others
+        come out as 0, because these equations have no biases.
+        """
         groups = len(self.targets)
         projected = self.split.new_zeros(groups, self.width, batch, self.rows)
         for i, m in enumerate(self.targets):
@@ -89,7 +93,6 @@ class TargetGroup:
         if steps is not None:
             real = F.pad(_stack(steps, self.targets), (0, self.rows - self.steps))[:, None]  # (G, 1, B, rows)
             real = real.repeat(2, 1, 1, 1)
-            parts = parts * real
         common = parts[groups:].transpose(1, 2).flatten(2)  # (G, B, d * rows)
         embedded = _embed(parts, self.positions, real).flatten(2)
         return Decoupled(embedded[:groups], embedded[groups:], self.homogeneous(common))
@@ -111,7 +114,7 @@ class TargetGroup:
         cross, groups, sources = self.cross, len(self.targets), []
         for i, (names, sight) in enumerate(zip(self.sources, self.sights, strict=True)):
             n = cross.unit(_stack(exclusive, names))  # (P, d, B * rows)
-            sources.append(cross.source(i, n, batch, sight, _hidden(steps, names, cross.heads, n)))
+            sources.append(cross.source(i, n, batch, sight, _keys(steps, names, cross.heads, n)))
         crossed = cross.unit(cross(own.repeat_interleave(2, dim=0), batch, sources))  # (2G, d, B * rows)
         joined = torch.addcmul(self.shift, crossed.view(groups, 2 * self.width, -1), self.gain)
         # Under a mask, steps that are not real are no keys here, so that it does not matter what they hold.
@@ -128,7 +131,7 @@ class TargetGroup:
             return stack(x, batch, None, None)
         real = _stack(steps, self.targets)  # (G, B, T)
         last = torch.where(real, torch.arange(self.steps, device=x.device), 0).amax(dim=2)  # (G, B)
-        wanted = stack(x, batch, last, _hidden(steps, self.targets, stack.heads, x))
+        wanted = stack(x, batch, last, _keys(steps, self.targets, stack.heads, x))
         return wanted * real.any(dim=2)[:, None]
 
 
@@ -148,13 +151,12 @@ def _positions(table: Tensor, rows: int, like: Tensor) -> Tensor:
     return placed(F.pad(table, (0, rows - table.shape[1]))[:, None].contiguous(), like)
 
 
-def _hidden(steps: ByModality | None, modalities: Sequence[Modality], heads: int, like: Tensor) -> Tensor | None:
-    """``NOT_ALLOWED`` at keys that hold nothing: (len(modalities) * heads * B, 1, S)."""
+def _keys(steps: ByModality | None, modalities: Sequence[Modality], heads: int, like: Tensor) -> Tensor | None:
+    """1 at keys that hold something, else 0: (len(modalities) * heads * B, 1, S)."""
     if steps is None:
         return None
-    real = _stack(steps, modalities)  # (P, B, S)
-    bias = like.new_zeros(real.shape).masked_fill_(~real, NOT_ALLOWED)
-    return bias[:, None].expand(-1, heads, -1, -1).flatten(0, 2)[:, None]
+    real = _stack(steps, modalities).to(like.dtype)  # (P, B, S)
+    return real[:, None].expand(-1, heads, -1, -1).flatten(0, 2)[:, None]
 
 
 def _stack(parts: ByModality, modalities: Sequence[Modality]) -> Tensor:

@@ -167,17 +167,17 @@ class SelfStack(Stack):
         self.last_query = Stacked(weight[:, :d].clone(), bias[:, :d].clone())
         self.last_keys_values = Stacked(weight[:, d:].clone(), bias[:, d:].clone())
 
-    def __call__(self, x: Tensor, batch: int, last: Tensor | None, hidden: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, batch: int, last: Tensor | None, real: Tensor | None) -> Tensor:
         """The wanted step of ``x`` (G, d, B * rows), normed: (G, d, B). Overwrites ``x``.
 
-        ``last`` (G, B) is its index; None: the last step. ``hidden`` as for ``attend``.
+        ``last`` (G, B) is its index; None: the last step. ``real`` as for ``attend``.
         """
         d, c, g = self.width, self.per_head, self.groups
         sizes = [d, d, d + self.heads]
         for layer in self.layers[:-1]:
             q, k, v = layer.into(self.unit(x)).split_with_sizes(sizes, dim=1)  # (G, d or d + h, B * rows)
             q, k, v = self.split(q, g, batch, c), self.split(k, g, batch, c), self.split(v, g, batch, c + 1)
-            heads = attend(q, k, v, self.sight, hidden, bounded=self.bounded)
+            heads = attend(q, k, v, self.sight, real, bounded=self.bounded)
             x = self.finish(x, self.join(heads, g, batch), layer)
         n = self.unit(x)
         k, v = self.last_keys_values(n).split_with_sizes(sizes[1:], dim=1)
@@ -185,7 +185,7 @@ class SelfStack(Stack):
         v = self.split(v, g, batch, c + 1).narrow(2, 0, self.steps)
         x, n = self._take(x, batch, last), self._take(n, batch, last)  # (G, d, B)
         q = self.split(self.last_query(n), g, batch, c)  # (N, d_h, 1)
-        heads = attend(q, k, v, None, hidden, bounded=self.bounded)
+        heads = attend(q, k, v, None, real, bounded=self.bounded)
         return self.normed(self.finish(x, self.join(heads, g, batch), self.layers[-1]))
 
     def _take(self, x: Tensor, batch: int, last: Tensor | None) -> Tensor:
@@ -203,7 +203,7 @@ class Source(NamedTuple):
     values: list[Tensor]
     """Per layer (N, d_h + 1, rows)."""
     sight: Sight
-    hidden: Tensor | None
+    real: Tensor | None
 
 
 class CrossStack(Stack):
@@ -234,7 +234,7 @@ class CrossStack(Stack):
         for size in self.bundles:
             self.keys_values.append(Stacked.of([next(folded) for _ in range(size)], self.gain))
 
-    def source(self, bundle: int, n: Tensor, batch: int, sight: Sight, hidden: Tensor | None) -> Source:
+    def source(self, bundle: int, n: Tensor, batch: int, sight: Sight, real: Tensor | None) -> Source:
         """Keys and values of all layers from the normalised sources ``n`` (P, d, B * rows), in one product."""
         every_layer = self.keys_values[bundle](n)  # (P, layers * (2d + h), B * rows)
         groups, c = self.bundles[bundle], self.per_head
@@ -243,7 +243,7 @@ class CrossStack(Stack):
         sizes = [self.width, self.width + self.heads] * len(self.layers)
         for i, part in enumerate(every_layer.split_with_sizes(sizes, dim=1)):
             (values if i % 2 else keys).append(self.split(part, groups, batch, c + i % 2))
-        return Source(keys, values, sight, hidden)
+        return Source(keys, values, sight, real)
 
     def __call__(self, x: Tensor, batch: int, sources: Sequence[Source]) -> Tensor:
         """Carry ``x`` (G, d, B * rows) through all layers, in place; not yet normed."""
@@ -252,7 +252,7 @@ class CrossStack(Stack):
             heads = []
             for q, groups, s in zip(queries, self.bundles, sources, strict=True):
                 own = self.split(q, groups, batch, self.per_head)
-                mixed = attend(own, s.keys[i], s.values[i], s.sight, s.hidden, bounded=self.bounded)
+                mixed = attend(own, s.keys[i], s.values[i], s.sight, s.real, bounded=self.bounded)
                 heads.append(self.join(mixed, groups, batch))
             x = self.finish(x, heads[0] if len(heads) == 1 else torch.cat(heads), layer)
         return x

@@ -47,16 +47,22 @@ class SourceInfo:
 class MediaSink(Protocol):
     """Where a source puts what it has; both calls may block for as long as the pipeline's policy says."""
 
-    def video(self, frame: VideoFrame) -> None: ...
+    def video(self, frame: VideoFrame) -> None:
+        """Take one picture."""
+        ...
 
-    def audio(self, block: AudioBlock) -> None: ...
+    def audio(self, block: AudioBlock) -> None:
+        """Take one block of sound."""
+        ...
 
 
 class Source(Protocol):
     """Delivers pictures and sound in time order on the one thread that calls :meth:`run`."""
 
     @property
-    def info(self) -> SourceInfo: ...
+    def info(self) -> SourceInfo:
+        """What is known beforehand."""
+        ...
 
     def run(self, sink: MediaSink, clock: Clock, stop: Event) -> float:
         """Deliver until the end or until ``stop`` is set; return the media time just after the last item.

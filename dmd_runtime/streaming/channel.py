@@ -23,7 +23,7 @@ class Overflow(Enum):
     """``put`` returns False and counts; the sender accounts for it (audio: the next block says ``lost``)."""
 
 
-class ChannelClosed(Exception):
+class ChannelClosed(Exception):  # noqa: N818 - an end, not an error
     """Nothing more will come: the channel is closed and drained."""
 
 

@@ -197,6 +197,7 @@ class Session:
             self.state = SessionState.RUNNING
         try:
             self.counts.media_end = self.source.run(self, self.clock, self._stop)
+            self.counts.sound(0, self._lost)  # of a last block that found no room
         except DMDError as error:
             self._fail(error)
         except Exception as error:
@@ -266,7 +267,7 @@ class Session:
         return isinstance(item, SpeechSegment) and not item.final and self.words.channel.depth > 0
 
     def _route(self, message: Message | SpeechSegment | SpeechSettled) -> None:
-        """Hand on what a stage said: speech to the recogniser, features to the windows, everything else to listeners."""
+        """Hand on what a stage said: speech to the recogniser, features to the windows, all else to listeners."""
         if isinstance(message, SpeechSegment | SpeechSettled):
             self.words.channel.put(message)
             return

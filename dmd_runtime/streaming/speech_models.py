@@ -17,8 +17,8 @@ def speech_model_folder(name: str, assets: Assets, progress: Callable[[Progress]
     Parameters
     ----------
     name : str
-        ``whisper-tiny.en`` or ``tiny.en`` (checked by its hash), a folder with a CTranslate2 model, or another name that
-        faster-whisper knows (``small``, ``large-v3-turbo``, …), which comes from its hub.
+        ``whisper-tiny.en`` or ``tiny.en`` (checked by its hash), a folder with a CTranslate2 model, or another name
+        that faster-whisper knows (``small``, ``large-v3-turbo``, …), which comes from its hub.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Everything that has to be loaded before a session can run: models, the feature recipe, and what is missing, and why."""
+"""What has to be loaded before a session can run: models, the feature recipe, and what is missing, and why."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Faces for tests: the landmark model, a portrait and recordings where they are found; and faces made of numbers.
 
 Model: ``DMD_ASSETS``, a folder with ``face_landmarker/face_landmarker.task`` in it, or what ``dmd models fetch`` got.
-Portrait: scikit-image's picture of Eileen Collins (NASA, public domain). Recordings: ``DMD_CLIPS`` or
-``../shared/clips`` beside the repository, folder ``faces``.
+Portrait: scikit-image's picture of Eileen Collins (NASA, public domain). Recordings: :mod:`tests.shared_data`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from dmd_runtime.features import face_geometry as geometry
 from dmd_runtime.features.visual import VisualExtractor
 from dmd_runtime.messages import FaceObservation, Float64, UInt8, VideoFrame
 from tests.features.block_promises import Stream, joined
+from tests.shared_data import shared
 
-_CLIPS = Path(os.environ.get("DMD_CLIPS") or Path(__file__).resolve().parents[3] / "shared" / "clips")
 _NAME = "face_landmarker"
 NOISE: UInt8 = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
 
@@ -61,10 +60,7 @@ def portrait() -> UInt8:
 
 
 def recording(name: str) -> Path:
-    path = _CLIPS / "faces" / name
-    if not path.is_file():
-        pytest.skip(f"no recording faces/{name}: DMD_CLIPS must name the folder of clips")
-    return path
+    return shared("clips", "faces", name)
 
 
 def turn(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Float64:

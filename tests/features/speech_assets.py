@@ -1,7 +1,7 @@
 """Speech models and speech for tests, where they are found; else the test is skipped with the reason.
 
 Models: ``DMD_ASSETS``, a folder with ``whisper-tiny.en`` and ``minilm-l6-v2`` in it, or what ``dmd models fetch`` got.
-Speech: espeak-ng; and recordings below ``DMD_CLIPS``, each folder with a ``transcripts.tsv`` (file, text, kind).
+Speech: espeak-ng, and recordings (:mod:`tests.shared_data`), each folder with a ``transcripts.tsv`` (file, text, kind).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dmd_runtime.features.text_encoder import TextEncoder
 from dmd_runtime.features.transcription import WhisperRecogniser
 from dmd_runtime.features.voice_activity import SpeechSegment, VoiceActivityConfig, VoiceActivityDetector
 from dmd_runtime.messages import AudioBlock, Float32
+from tests.shared_data import shared
 
 RATE = 16_000
 SENTENCE = "I would like to go home now. Please open the door and wait for me."
@@ -77,10 +78,8 @@ def load(path: Path) -> Float32:
 
 
 def clips(folder: str) -> list[tuple[Path, str]]:
-    """(media file, what is said) of the recordings in ``DMD_CLIPS/folder``."""
-    root = os.environ.get("DMD_CLIPS")
-    if not root or not (table := Path(root) / folder / "transcripts.tsv").is_file():
-        pytest.skip(f"no recordings: DMD_CLIPS must name a folder with {folder}/transcripts.tsv")
+    """(media file, what is said) of the recordings in a folder of clips."""
+    table = shared("clips", folder, "transcripts.tsv")
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [(table.parent / row["file"], row["text"]) for row in rows if "left:" not in row["text"]]

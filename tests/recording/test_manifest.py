@@ -18,7 +18,7 @@ def test_round_trip_leaves_no_draft(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 999}', "\x00\xff"])
 def test_a_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "session.json").write_text(text, encoding="latin-1")
-    with pytest.raises(RecordingError, match="session.json: expected"):
+    with pytest.raises(RecordingError, match=r"session\.json: expected"):
         read_manifest(tmp_path)
 
 

@@ -83,6 +83,6 @@ def test_a_full_disk_is_reported_at_the_end(writer: SessionWriter, monkeypatch: 
 
 
 def test_media_that_cannot_be_copied_leaves_nothing(writer: SessionWriter, tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match="media.mp4"):
+    with pytest.raises(RecordingError, match=r"media\.mp4"):
         writer.add_media(tmp_path / "gone.mp4")
     assert not (writer.folder / "media.mp4").exists()

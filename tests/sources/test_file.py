@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,7 @@ from dmd_runtime.sources.file import FileSource
 from dmd_runtime.sources.pacing import BLOCK
 from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, read_frame_number, read_sample_numbers
 from tests.factories import TONE_HZ, FakeClock, RecordingSink, cover_art, make_clip
-
-CLIPS = Path(os.environ.get("DMD_CLIPS") or Path(__file__).resolve().parents[3] / "shared" / "clips")
-REAL = sorted(p for p in CLIPS.glob("*/*") if p.suffix not in (".tsv", ".txt", ".md"))
+from tests.shared_data import shared
 
 
 def play(path: Path, **options: Any) -> tuple[FileSource, RecordingSink, float]:
@@ -298,9 +295,14 @@ def test_parameters_have_rules(tmp_path: Path) -> None:
         FileSource(tmp_path / "clip.mkv", paced=False, max_side=0)
 
 
-@pytest.mark.skipif(not REAL, reason="no real clips: neither in $DMD_CLIPS nor in ../shared/clips")
-@pytest.mark.parametrize("path", REAL, ids=lambda p: p.name)
-def test_real_clips_open_and_deliver_all_they_state(path: Path) -> None:
+@pytest.mark.parametrize("folder", ["talkers", "grid", "faces", "speech"])
+def test_real_clips_open_and_deliver_all_they_state(folder: str) -> None:
+    for path in sorted(shared("clips", folder).iterdir()):
+        if path.suffix != ".tsv":
+            _check_delivery(path)
+
+
+def _check_delivery(path: Path) -> None:
     source, sink, end = play(path, max_side=160)
     assert not any(source.counters.values())
     assert source.info.duration == pytest.approx(end, abs=0.05)

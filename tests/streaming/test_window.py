@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,7 +61,7 @@ def test_tokens_are_packed_to_the_right_and_the_newest_win() -> None:
 
 @given(cut=st.floats(0.1, 1.9))
 def test_a_missing_face_is_masked_where_it_is_missing(cut: float) -> None:
-    seen = FACES[FACES < cut]
+    seen = FACES[cut > FACES]
     b = builder()
     b.add(block(V, seen, due=FACES))
     window = b.build()
@@ -156,7 +158,7 @@ def _stream(cuts: list[float]) -> Messages:
     """The same content in pieces that end at ``cuts``."""
     bounds = [0.0, *sorted(cuts), FOREVER]
     messages: Messages = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         for m, times in ((V, FACES), (A, HOPS), (L, np.arange(0.3, 12, 0.7))):
             inside = times[(times >= start) & (times < end)]
             messages.append(block(m, inside, settled_until=end))

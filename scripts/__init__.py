@@ -1,0 +1,1 @@
+"""Scripts of the project; the tests import their pure parts."""
