@@ -60,6 +60,12 @@ class Theme:
     accent: QColor
     """Links and focus."""
     button: QColor
+    on_accent: QColor
+    """Text on ``accent``."""
+    caution: QColor
+    """Ink of a figure that is a little wrong; always with a symbol."""
+    alarm: QColor
+    """Ink of a figure that is badly wrong; always with a symbol."""
 
 
 DARK: Final = Theme(
@@ -73,6 +79,9 @@ DARK: Final = Theme(
     stage=QColor("#090C0F"),
     accent=QColor("#4C9BE8"),
     button=QColor("#232A32"),
+    on_accent=QColor("#0B1520"),
+    caution=QColor("#E8B931"),
+    alarm=QColor("#F0705F"),
 )
 LIGHT: Final = Theme(
     name="light",
@@ -85,6 +94,9 @@ LIGHT: Final = Theme(
     stage=QColor("#1B2026"),
     accent=QColor("#1F6FBF"),
     button=QColor("#E4E8EC"),
+    on_accent=QColor("#FFFFFF"),
+    caution=QColor("#8A5A00"),
+    alarm=QColor("#B3261E"),
 )
 THEMES: Final = ("system", "dark", "light")
 
@@ -177,6 +189,6 @@ def _palette(t: Theme) -> QPalette:
 
 def _style_sheet(t: Theme) -> str:
     text = resource("style.qss").read_text(encoding="utf-8")
-    for name in ("background", "card", "line", "ink", "dim", "track", "stage", "accent", "button"):
+    for name in ("background", "card", "line", "ink", "dim", "track", "stage", "accent", "button", "on_accent"):
         text = text.replace(f"@{name}", getattr(t, name).name())
     return text.replace("@recording", RECORDING.name()).replace("@radius", f"{RADIUS_SMALL}px")

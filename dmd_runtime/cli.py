@@ -96,7 +96,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--participant", default="", metavar="P")
     parser.add_argument("--session", default="", metavar="S", help="label of the session; default: the file's name")
     parser.add_argument("--task", default="", metavar="T")
-    parser.add_argument("--checkpoint", metavar="PATH", type=Path)
+    parser.add_argument("--checkpoint", metavar="NAME|PATH", help="a .safetensors file, or one that ships by its name")
     parser.add_argument(
         "--asr-model", metavar="NAME|none", help="speech model: a name of `dmd models list`, a folder, or none"
     )

@@ -50,7 +50,7 @@ class Painter:
         self._inner = [*UPPER_LIP[3], *LOWER_LIP[3][-2:0:-1]]
         self._large = _enlarged(portrait)
         self._teeth = self._teeth_picture(self._source[self._inner])
-        self._large = self._without_teeth(self._source[self._inner])
+        self._large = self._without_teeth(self._source[self._inner], self._source[[*UPPER_LIP[0], *LOWER_LIP[0][-2:0:-1]]])
 
     def __call__(self, e: Expression, camera: Camera) -> Picture:
         """Draw uint8 (480, 640, 3)."""
@@ -101,12 +101,17 @@ class Painter:
         mask = cv2.GaussianBlur(mask, (0, 0), 1.2 * _LARGER / 2)[..., None]
         return (self._large * mask + _DARK * (1 - mask)).round().astype(np.uint8)
 
-    def _without_teeth(self, inner):
-        mask = np.zeros(self._large.shape[:2], dtype=np.uint8)
-        points = [np.rint(_in_large(inner) * 16).astype(np.int32)]
-        cv2.fillPoly(mask, points, 255, cv2.LINE_8, 4)
-        cv2.polylines(mask, points, True, 255, 2 * _LARGER, cv2.LINE_8, 4)
-        return cv2.inpaint(self._large, mask, 3 * _LARGER, cv2.INPAINT_TELEA)
+    def _without_teeth(self, inner, outer):
+        """The portrait with the inside of its mouth painted over in the colour of the lips beside it."""
+        size = self._large.shape[:2]
+        hole = _polygon(_in_large(inner), size, 0.0)
+        near = cv2.dilate(hole, np.ones((2 * _LARGER + 1,) * 2))
+        lips = np.clip(_polygon(_in_large(outer), size, 0.0) - near, 0.0, 1.0)[..., None]
+        blurred, share = (cv2.GaussianBlur(v, (0, 0), 3.0 * _LARGER) for v in (lips * self._large, lips[..., 0]))
+        colour = blurred / np.maximum(share, 1e-4)[..., None]
+        mask = cv2.GaussianBlur(cv2.dilate(hole, np.ones((_LARGER + 1,) * 2)), (0, 0), 0.5 * _LARGER)[..., None]
+        mask = mask * np.clip(share / 0.02, 0.0, 1.0)[..., None]
+        return (self._large + (colour - self._large) * mask).round().astype(np.uint8)
 
     def _paint_mouth(self, picture, at, e, zoom, corner):
         """What is seen between the lips: upper teeth, which go with the skull, a tongue, darkness."""
@@ -156,7 +161,7 @@ def affines(targets, sources):
 def _polygon(points, size, blur):
     mask = np.zeros(size, dtype=np.float32)
     cv2.fillPoly(mask, [np.rint(points * (1 << _SHIFT)).astype(np.int32)], 1.0, cv2.LINE_AA, _SHIFT)
-    return cv2.GaussianBlur(mask, (0, 0), blur)
+    return cv2.GaussianBlur(mask, (0, 0), blur) if blur else mask
 
 
 def _enlarged(portrait: Picture) -> Picture:

@@ -21,7 +21,7 @@ from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model.dmd import DMD
 from dmd_runtime.model.fast_group import ByModality, TargetGroup
 from dmd_runtime.model.fast_readout import FrozenHead, edge_ends, edge_weights, vertex
-from dmd_runtime.model.fast_transformer import Affine, Stacked
+from dmd_runtime.model.fast_transformer import Affine, Stacked, as_rows
 
 _log = logging.getLogger(__name__)
 
@@ -119,14 +119,14 @@ class FastDMD:
         memory = _together([g.remember(p.exclusive, exclusive, steps, batch) for g, p in pairs])  # (3, 2d, B)
         shared = _together([g.attend_common(p.common, steps, batch) for g, p in pairs])  # (3, d, B)
         homogeneous = _together([p.vertices for p in parts])  # (3, B, C + 2)
-        heterogeneous = self._heterogeneous(memory.transpose(1, 2))
+        heterogeneous = self._heterogeneous(as_rows(memory))
 
         gated = self._gate(memory).sigmoid_()  # (3, 2d, B)
         if present is not None:
             gated *= present[:, None]
             homogeneous, heterogeneous = homogeneous * present[..., None], heterogeneous * present[..., None]
         common = self._common_gate(shared.flatten(0, 1)[None]).sigmoid_()[0]  # (3d, B)
-        fused = self._fusion(torch.cat([gated.flatten(0, 1), common]).T[None])[0]  # (9d, B) -> (B, C)
+        fused = self._fusion(as_rows(torch.cat([gated.flatten(0, 1), common])[None]))[0]  # (9d, B) -> (B, C)
         c = self._config.outputs
         return (
             fused,

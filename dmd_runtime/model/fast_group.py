@@ -86,9 +86,10 @@ class TargetGroup:
         projected = self.split.new_zeros(groups, self.width, batch, self.rows)
         for i, m in enumerate(self.targets):
             projected[i, ..., : self.steps] = self._convolve(m, features[m], batch)
-        projected = projected.flatten(2).repeat(2, 1, 1)  # (2G, d, B * rows)
+        projected = projected.flatten(2)
         # sqrt(d) times s for all of them, then sqrt(d) times c
-        parts = torch.bmm(self.split, projected).view(2 * groups, self.width, batch, self.rows)
+        parts = torch.bmm(self.split, torch.cat([projected, projected]))  # (2G, d, B * rows)
+        parts = parts.view(2 * groups, self.width, batch, self.rows)
         real = None
         if steps is not None:
             real = F.pad(_stack(steps, self.targets), (0, self.rows - self.steps))[:, None]  # (G, 1, B, rows)

@@ -63,14 +63,14 @@ class Stacked(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """W x + b: (G, d, n') -> (G, n, n')."""
-        if x.shape[2] == 1:  # as rows: a product with a single column is three times slower
-            return torch.baddbmm(self.bias.mT, x.mT, self.weight.mT).mT
+        if x.shape[2] == 1:
+            return torch.baddbmm(self.bias.mT, as_rows(x), self.weight.mT).mT
         return torch.baddbmm(self.bias, self.weight, x)
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """``residual`` + W x + b, in place."""
         if x.shape[2] == 1:
-            residual.mT.baddbmm_(x.mT, self.weight.mT)
+            as_rows(residual).baddbmm_(as_rows(x), self.weight.mT)
             return residual.add_(self.bias)
         return residual.baddbmm_(self.weight, x).add_(self.bias)
 
@@ -79,7 +79,7 @@ class Layer(NamedTuple):
     """One layer of G transformers."""
 
     into: Stacked
-    """Queries, and in self-attention then keys and values."""
+    """Queries; in self-attention with keys and values, head by head."""
     out: Stacked
     expand: Stacked
     contract: Stacked
@@ -101,7 +101,7 @@ class Stack:
         like = norms[0].weight
         self.width = d = len(like)
         self.per_head = d // heads
-        self.epsilon = d * norms[0].eps
+        self.epsilon = like.detach().new_full((1, 1, 1), d * norms[0].eps)
         self.gain = placed(torch.stack([exact(n.weight) * math.sqrt(d) for n in norms])[..., None], like)  # (G, d, 1)
         self.shift = placed(torch.stack([exact(n.bias) for n in norms])[..., None], like)
         self.bounded = True
@@ -123,17 +123,19 @@ class Stack:
 
     def unit(self, x: Tensor) -> Tensor:
         """Layer norm of centred columns, without sqrt(d): x / sqrt(|x|^2 + d eps)."""
-        return x * x.square().sum(dim=1, keepdim=True).add_(self.epsilon).rsqrt_()
+        return x * (x * x).sum(dim=1, keepdim=True).add_(self.epsilon).rsqrt_()
 
     def normed(self, x: Tensor) -> Tensor:
         """The final norm with its gain and shift."""
         return torch.addcmul(self.shift, self.unit(x), self.gain)
 
-    def split(self, x: Tensor, groups: int, batch: int, channels: int) -> Tensor:
+    def split(self, x: Tensor, batch: int) -> Tensor:
         """(G, heads * channels, B * T) -> (G * heads * B, channels, T)."""
-        if batch > 1:
-            x = x.reshape(groups, self.heads, channels, batch, -1).transpose(2, 3)  # (G, h, B, c, T)
-        return x.reshape(groups * self.heads * batch, channels, -1)
+        n = x.shape[0] * self.heads
+        if batch == 1:
+            return x.reshape(n, x.shape[1] // self.heads, -1)
+        by_sample = x.reshape(n, x.shape[1] // self.heads, batch, -1).transpose(1, 2)  # (G * h, B, c, T)
+        return by_sample.flatten(0, 1)
 
     def join(self, x: Tensor, groups: int, batch: int) -> Tensor:
         """(G * heads * B, d_h, T) -> (G, d, B * T)."""
@@ -159,32 +161,25 @@ class SelfStack(Stack):
             for layer in layers:
                 query, key, value = attention_parts(layer, heads)
                 self._bound(query, key)
-                into.append(one_above_another([query, key, value]))
-            self.layers.append(self._fold(layers, into))
+                into.append((query, key, value))
+            self.layers.append(self._fold(layers, [head_by_head(parts, heads) for parts in into]))
         self.sight = Sight(steps, steps, padded(steps), self.gain)
-        weight, bias = self.layers[-1].into
-        d = self.width
-        self.last_query = Stacked(weight[:, :d].clone(), bias[:, :d].clone())
-        self.last_keys_values = Stacked(weight[:, d:].clone(), bias[:, d:].clone())
+        self.last_query = Stacked.of([query for query, _, _ in into], self.gain)
+        self.last_keys_values = Stacked.of([head_by_head(parts[1:], heads) for parts in into], self.gain)
 
     def __call__(self, x: Tensor, batch: int, last: Tensor | None, real: Tensor | None) -> Tensor:
         """The wanted step of ``x`` (G, d, B * rows), normed: (G, d, B). Overwrites ``x``.
 
         ``last`` (G, B) is its index; None: the last step. ``real`` as for ``attend``.
         """
-        d, c, g = self.width, self.per_head, self.groups
-        sizes = [d, d, d + self.heads]
+        c, g = self.per_head, self.groups
         for layer in self.layers[:-1]:
-            q, k, v = layer.into(self.unit(x)).split_with_sizes(sizes, dim=1)  # (G, d or d + h, B * rows)
-            q, k, v = self.split(q, g, batch, c), self.split(k, g, batch, c), self.split(v, g, batch, c + 1)
-            heads = attend(q, k, v, self.sight, real, bounded=self.bounded)
-            x = self.finish(x, self.join(heads, g, batch), layer)
+            q, k, v = self.split(layer.into(self.unit(x)), batch).split_with_sizes([c, c, c + 1], dim=1)  # (N, ., rows)
+            x = self.finish(x, self.join(attend(q, k, v, self.sight, real, bounded=self.bounded), g, batch), layer)
         n = self.unit(x)
-        k, v = self.last_keys_values(n).split_with_sizes(sizes[1:], dim=1)
-        k = self.split(k, g, batch, c).narrow(2, 0, self.steps)
-        v = self.split(v, g, batch, c + 1).narrow(2, 0, self.steps)
+        k, v = self.split(self.last_keys_values(n), batch).narrow(2, 0, self.steps).split_with_sizes([c, c + 1], dim=1)
         x, n = self._take(x, batch, last), self._take(n, batch, last)  # (G, d, B)
-        q = self.split(self.last_query(n), g, batch, c)  # (N, d_h, 1)
+        q = self.split(self.last_query(n), batch)  # (N, d_h, 1)
         heads = attend(q, k, v, None, real, bounded=self.bounded)
         return self.normed(self.finish(x, self.join(heads, g, batch), self.layers[-1]))
 
@@ -198,9 +193,9 @@ class SelfStack(Stack):
 class Source(NamedTuple):
     """Keys and values of one bundle of pairs for all layers, and which of its keys may be looked at."""
 
-    keys: list[Tensor]
+    keys: Sequence[Tensor]
     """Per layer (N, d_h, rows)."""
-    values: list[Tensor]
+    values: Sequence[Tensor]
     """Per layer (N, d_h + 1, rows)."""
     sight: Sight
     real: Tensor | None
@@ -230,20 +225,16 @@ class CrossStack(Stack):
                 queries.append(query)
                 own += [key, value]
             self.layers.append(self._fold(layers, queries))
-        folded, self.keys_values = iter(one_above_another(own) for own in keys_values), []
+        folded, self.keys_values = iter(head_by_head(own, heads) for own in keys_values), []
         for size in self.bundles:
             self.keys_values.append(Stacked.of([next(folded) for _ in range(size)], self.gain))
 
     def source(self, bundle: int, n: Tensor, batch: int, sight: Sight, real: Tensor | None) -> Source:
         """Keys and values of all layers from the normalised sources ``n`` (P, d, B * rows), in one product."""
-        every_layer = self.keys_values[bundle](n)  # (P, layers * (2d + h), B * rows)
-        groups, c = self.bundles[bundle], self.per_head
-        keys: list[Tensor] = []
-        values: list[Tensor] = []
-        sizes = [self.width, self.width + self.heads] * len(self.layers)
-        for i, part in enumerate(every_layer.split_with_sizes(sizes, dim=1)):
-            (values if i % 2 else keys).append(self.split(part, groups, batch, c + i % 2))
-        return Source(keys, values, sight, real)
+        every_layer = self.split(self.keys_values[bundle](n), batch)  # (N, layers * (2 d_h + 1), rows)
+        c = self.per_head
+        parts = every_layer.split_with_sizes([c, c + 1] * len(self.layers), dim=1)
+        return Source(parts[::2], parts[1::2], sight, real)
 
     def __call__(self, x: Tensor, batch: int, sources: Sequence[Source]) -> Tensor:
         """Carry ``x`` (G, d, B * rows) through all layers, in place; not yet normed."""
@@ -251,8 +242,7 @@ class CrossStack(Stack):
             queries = layer.into(self.unit(x)).split_with_sizes(self.bundles)  # per bundle (P, d, B * rows)
             heads = []
             for q, groups, s in zip(queries, self.bundles, sources, strict=True):
-                own = self.split(q, groups, batch, self.per_head)
-                mixed = attend(own, s.keys[i], s.values[i], s.sight, s.real, bounded=self.bounded)
+                mixed = attend(self.split(q, batch), s.keys[i], s.values[i], s.sight, s.real, bounded=self.bounded)
                 heads.append(self.join(mixed, groups, batch))
             x = self.finish(x, heads[0] if len(heads) == 1 else torch.cat(heads), layer)
         return x
@@ -278,6 +268,21 @@ def attention_parts(layer: TransformerLayer, heads: int) -> tuple[Affine, Affine
 def one_above_another(parts: Sequence[Affine]) -> Affine:
     """Several maps of one input as one."""
     return Affine(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]))
+
+
+def head_by_head(parts: Sequence[Affine], heads: int) -> Affine:
+    """The same with all parts of the first head above all of the second, so that heads split without copies."""
+    weights = torch.cat([p.weight.unflatten(0, (heads, -1)) for p in parts], dim=1)
+    return Affine(weights.flatten(0, 1), torch.cat([p.bias.unflatten(0, (heads, -1)) for p in parts], dim=1).flatten())
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """(G, n, B) -> (G, B, n), a view.
+
+    With one sample, a product of a row takes a third of that of a column, but a row made by transposing has strides
+    that the library's fast path does not know, and takes ten times as long.
+    """
+    return x.view(x.shape[0], 1, x.shape[1]) if x.shape[2] == 1 else x.mT
 
 
 def exact(parameter: Tensor) -> Tensor:

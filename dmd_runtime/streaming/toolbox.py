@@ -14,7 +14,7 @@ from dmd_runtime import __version__
 from dmd_runtime.assets import Assets, FetchCancelledError, Progress
 from dmd_runtime.clock import Clock
 from dmd_runtime.config import SessionConfig
-from dmd_runtime.errors import AssetError, ModelError
+from dmd_runtime.errors import AssetError, CheckpointError, ModelError
 from dmd_runtime.features.acoustic import AcousticExtractor, acoustic_spec
 from dmd_runtime.features.base import Block, Recipe, nothing
 from dmd_runtime.features.language import LanguageExtractor, SpokenLanguage, language_spec
@@ -34,6 +34,7 @@ from dmd_runtime.modality import Modality
 from dmd_runtime.model.checkpoint import Checkpoint, load, untrained
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.fast import FastDMD
+from dmd_runtime.resources import resource
 from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.inference import Interpreter
 from dmd_runtime.streaming.speech_models import speech_model_folder
@@ -151,7 +152,7 @@ class Toolbox:
         config: SessionConfig,
         assets: Assets,
         *,
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
         progress: OnProgress | None = None,
     ) -> Toolbox:
         """Fetch what is missing, load everything, warm it up; seconds, on any thread but a window's.
@@ -169,7 +170,11 @@ class Toolbox:
         torch.set_num_threads(config.runtime.threads)
         device = torch_device(config.runtime.device)
         recipe = live_recipe(config, assets)
-        chosen = untrained(live_config(recipe), recipe.to_json()) if checkpoint is None else load(checkpoint)
+        chosen = (
+            untrained(live_config(recipe), recipe.to_json())
+            if checkpoint is None
+            else load(find_checkpoint(checkpoint))
+        )
         chosen.require(recipe.to_json())
         missing: dict[Modality, str] = {}
         faces = _optional(Modality.VISUAL, missing, "face model", lambda: assets.fetch(_FACES, on_progress=progress))
@@ -260,6 +265,23 @@ def live_recipe(config: SessionConfig, assets: Assets) -> Recipe:
             Modality.ACOUSTIC: acoustic_spec(duration),
         },
     )
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """A file, or a checkpoint that ships with the program by its name.
+
+    Raises
+    ------
+    CheckpointError
+        There is neither; says which ship.
+    """
+    shipped = {path.stem: path for path in sorted(resource("checkpoints").glob("*.safetensors"))}
+    if Path(name).exists():
+        return Path(name)
+    if str(name) not in shipped:
+        known = f"one of {', '.join(shipped)}" if shipped else "none ships with this version"
+        raise CheckpointError(f"checkpoint {name}: expected a .safetensors file or a name ({known}), got nothing there")
+    return shipped[str(name)]
 
 
 def torch_device(name: str) -> torch.device:
