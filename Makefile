@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets run test test-slow lint bench lock clean
+.PHONY: help setup setup-dev assets run test test-slow lint bench package lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,8 +18,11 @@ setup-dev: ## The same, with what tests and lint need
 assets: setup ## Fetch and verify the model files
 	@$(BIN)/dmd models fetch
 
-run: assets ## Play the demo through the whole pipeline in the terminal (no window yet)
-	@$(BIN)/dmd run resources/demo.mkv --out sessions --paced
+run: assets ## Open the window; without a display, play the demo into a picture of it
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then exec $(BIN)/dmd-desktop; fi; \
+	echo "There is no display here: the demo plays without a window, and a picture of it goes to out/demo.png."; \
+	mkdir -p out && QT_QPA_PLATFORM=offscreen $(BIN)/dmd-desktop --demo --quit-after 20 --screenshot out/demo.png && \
+	echo "Done: out/demo.png"
 
 test: setup-dev ## Run the whole suite
 	@$(BIN)/dmd models fetch
@@ -33,7 +36,13 @@ lint: setup-dev ## ruff (format and lint), mypy --strict, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 bench: setup-dev ## Measure the budgets of docs/performance.md
-	@$(BIN)/dmd bench dmd --json
+	@$(BIN)/dmd models fetch
+	@$(BIN)/dmd bench dmd
+	@$(BIN)/dmd bench live
+
+package: setup-dev ## One folder with everything inside, in dist/
+	@$(BIN)/dmd models fetch
+	@bash scripts/package.sh
 
 lock: setup-dev ## Write requirements*.lock from what is installed
 	@$(BIN)/python scripts/lock.py

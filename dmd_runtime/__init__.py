@@ -43,10 +43,12 @@ _HOME = {
     "SyntheticSource": "sources.synthetic",
     "Session": "streaming.session",
     "SessionState": "streaming.session",
+    "Latest": "streaming.channel",
     "Toolbox": "streaming.toolbox",
-    "SessionWriter": "recording.writer",
+    "Recording": "recording.recording",
     "DMDError": "errors",
     "DeviceError": "errors",
+    "SourceError": "errors",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  # names come from the table above
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from dmd_runtime.config import SessionConfig as SessionConfig
     from dmd_runtime.errors import DeviceError as DeviceError
     from dmd_runtime.errors import DMDError as DMDError
+    from dmd_runtime.errors import SourceError as SourceError
     from dmd_runtime.messages import AudioBlock as AudioBlock
     from dmd_runtime.messages import FaceObservation as FaceObservation
     from dmd_runtime.messages import Failure as Failure
@@ -76,7 +79,7 @@ if TYPE_CHECKING:
     from dmd_runtime.modality import Edge as Edge
     from dmd_runtime.modality import Graph as Graph
     from dmd_runtime.modality import Modality as Modality
-    from dmd_runtime.recording.writer import SessionWriter as SessionWriter
+    from dmd_runtime.recording.recording import Recording as Recording
     from dmd_runtime.resources import resource as resource
     from dmd_runtime.sources.base import ANALYSIS_RATE as ANALYSIS_RATE
     from dmd_runtime.sources.base import MediaSink as MediaSink
@@ -84,6 +87,7 @@ if TYPE_CHECKING:
     from dmd_runtime.sources.base import SourceInfo as SourceInfo
     from dmd_runtime.sources.file import FileSource as FileSource
     from dmd_runtime.sources.synthetic import SyntheticSource as SyntheticSource
+    from dmd_runtime.streaming.channel import Latest as Latest
     from dmd_runtime.streaming.session import Session as Session
     from dmd_runtime.streaming.session import SessionState as SessionState
     from dmd_runtime.streaming.toolbox import Toolbox as Toolbox

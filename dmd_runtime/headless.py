@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from dmd_runtime import __version__
 from dmd_runtime.assets import Assets
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.console import Console
 from dmd_runtime.errors import DMDError, SourceError
-from dmd_runtime.recording.folder import new_session_folder
-from dmd_runtime.recording.writer import SessionWriter
+from dmd_runtime.recording.recording import Recording
 from dmd_runtime.sources.base import Source
 from dmd_runtime.sources.file import FileSource
 from dmd_runtime.sources.synthetic import SyntheticSource
@@ -93,56 +87,19 @@ def _read(
     source: Source, toolbox: Toolbox, config: SessionConfig, options: argparse.Namespace, console: Console
 ) -> Path:
     session = Session(source, toolbox, config, exact=not options.paced)
-    name = options.session or Path(source.info.name).stem
-    folder = new_session_folder(options.out, participant=options.participant, session=name, task=options.task)
-    writer = SessionWriter(folder, _manifest(session, toolbox, config, options), marks=session.marks)
-    if options.with_media and source.info.media is not None:
-        writer.add_media(Path(str(source.info.media["path"])))
-    session.subscribe(writer)
-    started = datetime.now(UTC)
+    recording = Recording(
+        session,
+        toolbox,
+        config,
+        options.out,
+        participant=options.participant,
+        label=options.session,
+        task=options.task,
+        with_media=options.with_media,
+    )
     try:
         with console.showing(session):
             session.run()
     finally:
-        writer.finish(
-            made_at={"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()},
-            counts=_counts(session),
-            error=None if session.error is None else str(session.error),
-        )
-    return folder
-
-
-def _counts(session: Session) -> dict[str, Any]:
-    counts = session.counts
-    took = None if session.exact else counts.first_frame_to_last_reading
-    return {
-        **counts.as_dict(),
-        "media_end_s": None if counts.media_end is None else round(counts.media_end, 6),
-        "first_frame_to_last_reading_s": None if took is None else round(took, 3),
-    }
-
-
-def _manifest(session: Session, toolbox: Toolbox, config: SessionConfig, options: argparse.Namespace) -> dict[str, Any]:
-    info = session.source.info
-    return {
-        "participant": options.participant or "anon",
-        "task": options.task or None,
-        "mode": "exact" if session.exact else "paced",
-        "clock": {"unit": "s", "zero": "first sample or picture of the source", "audio": "sample count"},
-        "source": {"kind": info.kind, "name": info.name, "details": info.details},
-        "media": info.media,
-        "devices": [],
-        "consent": None,
-        "config": config.model_dump(),
-        "provenance": {
-            **toolbox.provenance(),
-            "app_version": __version__,
-            "python": platform.python_version(),
-            "packages": {name: metadata.version(name) for name in _PACKAGES},
-            "machine": f"{platform.system()} {platform.machine()}",
-        },
-        "absent": {m.value: reason for m, reason in session.absent.items()},
-    }
-
-
-_PACKAGES = ("av", "ctranslate2", "faster-whisper", "mediapipe", "numpy", "torch", "transformers")
+        recording.finish()
+    return recording.folder

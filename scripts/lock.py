@@ -49,7 +49,7 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run = closure([*project["build-system"]["requires"], *project["project"]["dependencies"]], {})
     extras = project["project"]["optional-dependencies"]
-    dev = closure([*extras["test"], *extras["lint"]], dict(run))
+    dev = closure([*extras["test"], *extras["lint"], *extras["demo"]], dict(run))
     for file, packages in (
         ("requirements.lock", run),
         ("requirements-dev.lock", {n: v for n, v in dev.items() if n not in run}),

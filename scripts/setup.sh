@@ -9,15 +9,18 @@ venv=.venv
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 # --- system libraries ---------------------------------------------------------------------------------------------
-# libegl1 and libgles2: the face model's runtime; libportaudio2: microphones; espeak-ng: only remaking the demo.
-libraries="libegl1 libgles2 libgl1 libportaudio2 fonts-dejavu-core"
+# libegl1 and libgles2: the face model's runtime, and Qt; libportaudio2: microphones; libx…: windows under X11.
+libraries="libegl1 libgles2 libgl1 libportaudio2 fonts-dejavu-core libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0
+    libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-randr0 libxcb-xkb1"
+# Tests: a virtual screen, a virtual microphone, a synthetic voice (which also remakes the demo).
+[ "$kind" = dev ] && libraries="$libraries xvfb xauth pulseaudio pulseaudio-utils libasound2-plugins espeak-ng"
 missing=""
 if command -v dpkg-query >/dev/null 2>&1; then
     for name in $libraries; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null || true)" = installed ] || missing="$missing $name"
     done
 else
-    say "not a Debian or Ubuntu machine: please see that these libraries are there: $libraries"
+    say "not a Debian or Ubuntu machine: please see that these libraries are there:" $libraries
 fi
 
 # --- python -------------------------------------------------------------------------------------------------------

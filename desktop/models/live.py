@@ -102,7 +102,7 @@ class Loudness:
     def take(self, level_db: float, t: float, *, clipping: bool = False) -> None:
         """Take the level of the sound up to ``t``; infinity is the end of the sound."""
         if not isfinite(t):
-            self.__init__()  # type: ignore[misc]
+            self.bar_db, self.text_db, self.clipping, self._t = SILENCE_DB, SILENCE_DB, False, None
             return
         past = max(0.0, t - self._t) if self._t is not None else 0.0
         self._t = t

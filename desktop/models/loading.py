@@ -117,9 +117,7 @@ class Loading:
 
     def with_state(self, key: str, state: StepState, problem: str = "") -> Loading:
         """Give one step another state; a key that is not there changes nothing."""
-        return Loading(
-            steps=tuple(replace(s, state=state, problem=problem) if s.key == key else s for s in self.steps)
-        )
+        return Loading(steps=tuple(replace(s, state=state, problem=problem) if s.key == key else s for s in self.steps))
 
     def stopped(self) -> Loading:
         """All that is not done is cancelled."""

@@ -22,8 +22,12 @@ from dmd_runtime.model.fast import FastDMD
 
 L, V, A = MODALITIES
 SEED = 0
+ROUND = 10
+"""Calls of one side in a row before the other's turn, so that a change of the machine's mood meets both."""
 WARM_UP = 3
-"""Calls of each side before the first that is timed."""
+"""Calls at the start of a round that are not timed: they fill the caches again."""
+CACHE_BYTES = 2**26
+"""Written between calls that are to find cold caches."""
 ABSENT_ROWS = {L: 12, V: 0, A: 0}
 """Rows at the start of the live window that hold nothing, so that its mask is not idle."""
 
@@ -68,11 +72,12 @@ class Output(Protocol):
 
 
 def run(repeats: int = 30) -> dict[str, Any]:
-    """Measure all cases, each side ``repeats`` times in turn; the result can be written as JSON.
+    """Measure all cases, each side ``repeats`` times; the result can be written as JSON.
 
-    ``cases[name]`` has ``fast``, ``plain`` and ``module`` (:class:`DMD` itself) with ``p50_ms`` and ``p95_ms``,
-    ``ratio`` (of medians, plain to fast), and the largest differences between fast and plain, ``max_abs_output`` and
-    ``max_abs_edges``. ``cuda`` has the same where there is such a device, else None.
+    ``cases[name]`` has ``fast``, ``plain`` and ``module`` (:class:`DMD` itself) with ``p50_ms`` and ``p95_ms`` of one
+    call after another, and ``cold_p50_ms`` of calls that find nothing in the caches, as after a pause filled with other
+    work; ``ratio`` and ``ratio_cold`` (of those medians, plain to fast), and the largest differences between fast and
+    plain, ``max_abs_output`` and ``max_abs_edges``. ``cuda`` has the same where there is such a device, else None.
 
     Raises
     ------
@@ -143,23 +148,48 @@ def _measure(config: DMDConfig, device: torch.device, repeats: int, *, masked: b
         "plain": PlainDMD(config, model.state_dict()),
         "module": model,
     }
-    times: dict[str, list[float]] = {name: [] for name in sides}
     with torch.inference_mode():
         outputs = {name: side(features, given) for name, side in sides.items()}
-        for together in (("fast", "plain"), ("module",)):  # the two whose ratio is given, in turn
-            for i in range(-WARM_UP, repeats):
-                for name in together:
-                    elapsed = _timed(sides[name], features, given, device)
-                    if i >= 0:
-                        times[name].append(elapsed)
+        calls = {name: _call(side, features, given, device) for name, side in sides.items()}
+        warm, cold = _warm(calls, repeats), _cold(calls, repeats)
     max_output, max_edges = differences(outputs["fast"], outputs["plain"])
-    summary: dict[str, Any] = {name: _percentiles(seconds) for name, seconds in times.items()}
+    summary: dict[str, Any] = {
+        name: _percentiles(warm[name]) | {"cold_p50_ms": _percentiles(cold[name])["p50_ms"]} for name in sides
+    }
     return summary | {
         "ratio": summary["plain"]["p50_ms"] / summary["fast"]["p50_ms"],
+        "ratio_cold": summary["plain"]["cold_p50_ms"] / summary["fast"]["cold_p50_ms"],
         "max_abs_output": max_output,
         "max_abs_edges": max_edges,
         "masked": masked,
     }
+
+
+def _warm(calls: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of ``repeats`` calls of each, in rounds."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for done in range(0, repeats, ROUND):
+        for name, call in calls.items():
+            for _ in range(WARM_UP):
+                call()
+            times[name] += [call() for _ in range(min(ROUND, repeats - done))]
+    return times
+
+
+def _cold(calls: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of ``repeats`` calls of each, in turn, when other data has passed through the caches."""
+    other = torch.zeros(CACHE_BYTES // 4)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            other += 1
+            times[name].append(call())
+    return times
+
+
+def _call(side: Callable[..., Output], features: object, mask: object, device: torch.device) -> Callable[[], float]:
+    """What makes one call and says how many seconds it took."""
+    return lambda: _timed(side, features, mask, device)
 
 
 def _timed(side: Callable[..., Output], features: object, mask: object, device: torch.device) -> float:

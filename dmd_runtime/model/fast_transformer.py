@@ -5,8 +5,9 @@ and its last axis, time, fills whole vector registers.
 
 Frozen weights let the norms shrink. What is written to the residual stream is centred beforehand (the mean over
 channels is taken out of the weights that write to it), so that layer norm is a division by the column's length; its
-gain, its shift and sqrt(d) are part of the product that follows. Biases of keys shift all scores of a query alike and
-are dropped.
+gain, its shift and sqrt(d) are part of the product that follows. Centred columns leave one direction empty, that of
+equal channels: a constant there carries the biases of that product. Biases of keys shift all scores of a query alike
+and are dropped.
 """
 
 from __future__ import annotations
@@ -71,17 +72,36 @@ class Stacked(NamedTuple):
         """``residual`` + W x + b, in place."""
         if x.shape[2] == 1:
             as_rows(residual).baddbmm_(as_rows(x), self.weight.mT)
-            return residual.add_(self.bias)
-        return residual.baddbmm_(self.weight, x).add_(self.bias)
+        else:
+            residual.baddbmm_(self.weight, x)
+        return residual.add_(self.bias)
+
+
+class OfNormed(NamedTuple):
+    """G affine maps of what :meth:`Stack.unit` gives, their biases inside the weights (G, n, d)."""
+
+    weight: Tensor
+
+    @classmethod
+    def of(cls, maps: Sequence[Affine], like: Tensor) -> OfNormed:
+        """Freeze ``maps`` of unit columns u as maps of u + 1 / sqrt(d): the sum of u is 0."""
+        weights = [
+            a.weight - a.weight.mean(1, keepdim=True) + a.bias[:, None] / math.sqrt(a.weight.shape[1]) for a in maps
+        ]
+        return cls(placed(torch.stack(weights), like))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(G, d, n') -> (G, n, n')."""
+        return torch.bmm(as_rows(x), self.weight.mT).mT if x.shape[2] == 1 else torch.bmm(self.weight, x)
 
 
 class Layer(NamedTuple):
     """One layer of G transformers."""
 
-    into: Stacked
+    into: OfNormed
     """Queries; in self-attention with keys and values, head by head."""
     out: Stacked
-    expand: Stacked
+    expand: OfNormed
     contract: Stacked
 
 
@@ -102,17 +122,18 @@ class Stack:
         self.width = d = len(like)
         self.per_head = d // heads
         self.epsilon = like.detach().new_full((1, 1, 1), d * norms[0].eps)
+        self.constant = like.detach().new_full((1, 1, 1), 1 / math.sqrt(d))
         self.gain = placed(torch.stack([exact(n.weight) * math.sqrt(d) for n in norms])[..., None], like)  # (G, d, 1)
-        self.shift = placed(torch.stack([exact(n.bias) for n in norms])[..., None], like)
+        self.shift = placed(torch.stack([exact(n.bias) - exact(n.weight) for n in norms])[..., None], like)
         self.bounded = True
         """Whether no input can drive a score out of the range in which softmax needs no maximum."""
 
     def _fold(self, layers: Sequence[TransformerLayer], into: Sequence[Affine]) -> Layer:
         like = layers[0].expand.weight
         return Layer(
-            Stacked.of(into, like),
+            OfNormed.of(into, like),
             Stacked.of([Affine.of(layer.attention.out_proj).centred() for layer in layers], like),
-            Stacked.of([Affine.of(layer.expand).after_norm(layer.feed_forward_norm) for layer in layers], like),
+            OfNormed.of([Affine.of(layer.expand).after_norm(layer.feed_forward_norm) for layer in layers], like),
             Stacked.of([Affine.of(layer.contract).centred() for layer in layers], like),
         )
 
@@ -122,8 +143,8 @@ class Stack:
         self.bounded = self.bounded and bound < SAFE_SCORE
 
     def unit(self, x: Tensor) -> Tensor:
-        """Layer norm of centred columns, without sqrt(d): x / sqrt(|x|^2 + d eps)."""
-        return x * (x * x).sum(dim=1, keepdim=True).add_(self.epsilon).rsqrt_()
+        """Layer norm of centred columns without sqrt(d), and the constant: x / sqrt(|x|^2 + d eps) + 1 / sqrt(d)."""
+        return torch.addcmul(self.constant, x, (x * x).sum(dim=1, keepdim=True).add_(self.epsilon).rsqrt_())
 
     def normed(self, x: Tensor) -> Tensor:
         """The final norm with its gain and shift."""
@@ -164,8 +185,8 @@ class SelfStack(Stack):
                 into.append((query, key, value))
             self.layers.append(self._fold(layers, [head_by_head(parts, heads) for parts in into]))
         self.sight = Sight(steps, steps, padded(steps), self.gain)
-        self.last_query = Stacked.of([query for query, _, _ in into], self.gain)
-        self.last_keys_values = Stacked.of([head_by_head(parts[1:], heads) for parts in into], self.gain)
+        self.last_query = OfNormed.of([query for query, _, _ in into], self.gain)
+        self.last_keys_values = OfNormed.of([head_by_head(parts[1:], heads) for parts in into], self.gain)
 
     def __call__(self, x: Tensor, batch: int, last: Tensor | None, real: Tensor | None) -> Tensor:
         """The wanted step of ``x`` (G, d, B * rows), normed: (G, d, B). Overwrites ``x``.
@@ -227,7 +248,7 @@ class CrossStack(Stack):
             self.layers.append(self._fold(layers, queries))
         folded, self.keys_values = iter(head_by_head(own, heads) for own in keys_values), []
         for size in self.bundles:
-            self.keys_values.append(Stacked.of([next(folded) for _ in range(size)], self.gain))
+            self.keys_values.append(OfNormed.of([next(folded) for _ in range(size)], self.gain))
 
     def source(self, bundle: int, n: Tensor, batch: int, sight: Sight, real: Tensor | None) -> Source:
         """Keys and values of all layers from the normalised sources ``n`` (P, d, B * rows), in one product."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dmd_runtime.assets import Assets, Progress
+from dmd_runtime.assets import Assets
 from dmd_runtime.errors import AssetError
 
 _PREFIX = "whisper-"
 
 
-def speech_model_folder(name: str, assets: Assets, progress: Callable[[Progress], None] | None = None) -> Path:
+def speech_model_folder(name: str, assets: Assets, fetch: Callable[[str], Path]) -> Path:
     """Find or fetch the speech model called ``name``.
 
     Parameters
@@ -27,7 +27,7 @@ def speech_model_folder(name: str, assets: Assets, progress: Callable[[Progress]
     """
     for known in (name, _PREFIX + name):
         if known in assets.manifest and known.startswith(_PREFIX):
-            return assets.fetch(known, on_progress=progress)
+            return fetch(known)
     if Path(name).is_dir():
         return Path(name)
     from faster_whisper.utils import available_models, download_model  # noqa: PLC0415 - only for other models

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -154,6 +155,7 @@ class Toolbox:
         *,
         checkpoint: str | Path | None = None,
         progress: OnProgress | None = None,
+        cancel: Event | None = None,
     ) -> Toolbox:
         """Fetch what is missing, load everything, warm it up; seconds, on any thread but a window's.
 
@@ -177,8 +179,12 @@ class Toolbox:
         )
         chosen.require(recipe.to_json())
         missing: dict[Modality, str] = {}
-        faces = _optional(Modality.VISUAL, missing, "face model", lambda: assets.fetch(_FACES, on_progress=progress))
-        speech = _load_speech(config, assets, missing, progress)
+
+        def fetch(name: str) -> Path:
+            return assets.fetch(name, on_progress=progress, cancel=cancel)
+
+        faces = _optional(Modality.VISUAL, missing, "face model", lambda: fetch(_FACES))
+        speech = _load_speech(config, assets, missing, fetch)
         if faces is not None:
             _warm_vision()
         return cls(
@@ -302,7 +308,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def _load_speech(
-    config: SessionConfig, assets: Assets, missing: dict[Modality, str], progress: OnProgress | None
+    config: SessionConfig, assets: Assets, missing: dict[Modality, str], fetch: Callable[[str], Path]
 ) -> _Speech | None:
     """Recogniser and encoder, or None with the reason in ``missing``."""
     name = config.speech.model
@@ -311,12 +317,10 @@ def _load_speech(
         return None
     default = SessionConfig.load().speech.model
     if name == default:
-        folder = _optional(
-            Modality.LANGUAGE, missing, "speech model", lambda: speech_model_folder(name, assets, progress)
-        )
+        folder = _optional(Modality.LANGUAGE, missing, "speech model", lambda: speech_model_folder(name, assets, fetch))
     else:
-        folder = speech_model_folder(name, assets, progress)
-    text = _optional(Modality.LANGUAGE, missing, "text encoder", lambda: assets.fetch(_TEXT, on_progress=progress))
+        folder = speech_model_folder(name, assets, fetch)
+    text = _optional(Modality.LANGUAGE, missing, "text encoder", lambda: fetch(_TEXT))
     if folder is None or text is None:
         return None
     settings = TranscriptionConfig(language=config.speech.language)

@@ -31,12 +31,28 @@ def test_times_are_ordered(figures, case):
     for side in ("fast", "plain", "module"):
         times = figures["cases"][case][side]
         assert 0 < times["p50_ms"] <= times["p95_ms"]
+        assert times["cold_p50_ms"] > 0
 
 
 @pytest.mark.parametrize("case", ["aligned", "unaligned", "live"])
 def test_ratio_is_of_the_medians(figures, case):
     sides = figures["cases"][case]
     assert sides["ratio"] == pytest.approx(sides["plain"]["p50_ms"] / sides["fast"]["p50_ms"])
+    assert sides["ratio_cold"] == pytest.approx(sides["plain"]["cold_p50_ms"] / sides["fast"]["cold_p50_ms"])
+
+
+@pytest.mark.parametrize("repeats", [1, dmd.ROUND, 2 * dmd.ROUND + 3])
+def test_every_side_is_timed_as_often_as_asked(repeats):
+    made = {"a": 0, "b": 0}
+
+    def call(name):
+        made[name] += 1
+        return float(made[name])
+
+    times = dmd._warm({name: lambda name=name: call(name) for name in made}, repeats)
+    rounds = -(-repeats // dmd.ROUND)
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": repeats, "b": repeats}
+    assert made == dict.fromkeys(made, repeats + rounds * dmd.WARM_UP)
 
 
 def test_says_where_it_ran(figures):

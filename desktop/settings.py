@@ -1,0 +1,124 @@
+"""What the program remembers between starts: one typed place, one small file, written whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_config_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+logger = logging.getLogger(__name__)
+
+
+class Settings(BaseModel):
+    """Everything that is remembered.
+
+    Attributes
+    ----------
+    theme : "system", "dark" or "light"
+    font_scale : float
+        How much larger than designed text is.
+    reduced_motion : bool
+        No small motion.
+    smoothing : float
+        Seconds over which the displayed emotion is smoothed; 0 shows raw values. Raw values are what is stored.
+    camera, microphone : str
+        Names as listed; ``none`` for going without; a device that is gone is shown as missing, never replaced.
+    mirror : bool
+        Show a camera's picture as a mirror does.
+    speech_model, language, device : str
+        As in the command line.
+    timeline_edges : pairs of graph and edge
+        Which edges the timeline follows, e.g. ``("homo", "L>V")``.
+    geometry, layout : str
+        Qt's own description of window and docks, base64.
+    last_folder : str
+        Where the file dialog opens.
+    consent_noticed : bool
+        The notice about capture was read once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: Literal["system", "dark", "light"] = "system"
+    font_scale: Annotated[float, Field(ge=0.8, le=2.0)] = 1.0
+    reduced_motion: bool = False
+    smoothing: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    camera: str = ""
+    microphone: str = "default"
+    mirror: bool = True
+    speech_model: str = ""
+    language: str = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    timeline_edges: tuple[tuple[str, str], ...] = (("homo", "L>V"), ("hetero", "V>A"))
+    geometry: str = ""
+    layout: str = ""
+    last_folder: str = ""
+    consent_noticed: bool = False
+
+
+class SettingsStore:
+    """Reads and writes the file; a file that cannot be read is put aside, never overwritten.
+
+    Attributes
+    ----------
+    now : Settings
+    problem : str
+        What was wrong with the file, for a notice; empty where nothing was.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path if path is not None else user_config_path("dmd", appauthor=False) / "desktop.json"
+        self.problem = ""
+        self.now = self._read()
+
+    def update(self, **changes: Any) -> Settings:
+        """Change some settings and write the file; returns what is now in force.
+
+        Raises
+        ------
+        ValidationError
+            A value is outside its rule; nothing is changed.
+        """
+        self.now = Settings.model_validate({**self.now.model_dump(), **changes})
+        self._write()
+        return self.now
+
+    def _read(self) -> Settings:
+        try:
+            return Settings.model_validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValidationError) as error:
+            aside = self.path.with_suffix(".broken")
+            self.problem = (
+                f"{self.path}: expected settings of this program, got {_first_line(error)}; defaults are used"
+            )
+            logger.warning("%s", self.problem)
+            try:
+                self.path.replace(aside)
+            except OSError:
+                logger.warning("%s could not be put aside", self.path)
+            return Settings()
+
+    def _write(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as draft:
+                draft.write(self.now.model_dump_json(indent=2))
+                draft.flush()
+                os.fsync(draft.fileno())
+            Path(draft.name).replace(self.path)
+        except OSError as error:  # remembering is a comfort; the program goes on without it
+            logger.warning("settings are not remembered: %s", error)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}"
+    return str(error)

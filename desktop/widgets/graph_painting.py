@@ -1,0 +1,214 @@
+"""How the parts of a distillation graph are drawn. Functions of numbers; no state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+
+from desktop import theme
+from desktop.widgets.graph_layout import Arrow, Box, Layout, Point, head, opacity, stroke
+from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, advance, draw_text
+from dmd_runtime import UNIFORM, Modality
+
+Floats = npt.NDArray[np.float64]
+_FADED: Final = 0.25
+_DIMMED: Final = 0.4
+_TURN: Final = 360 * 16
+RAIL: Final = 11.0
+"""Length of the marks of a prior, in units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrowStyle:
+    """How one arrow is drawn.
+
+    Attributes
+    ----------
+    weight : as animated, for width and opacity.
+    presence : 0 where an end is missing, 1 where both are there.
+    prior : what the checkpoint pulls it to, or None.
+    lit, dimmed : it is pointed at; another one is.
+    """
+
+    weight: float
+    presence: float
+    prior: float | None
+    lit: bool
+    dimmed: bool
+
+
+def draw_arrow(painter: QPainter, arrow: Arrow, style: ArrowStyle, unit: float) -> None:
+    """One edge in its teacher's colour: one outline, so that opacity is even, then the marks of its prior."""
+    width = max(0.5, stroke(style.weight) * unit)
+    alpha = opacity(style.weight) * (_FADED + (1 - _FADED) * style.presence)
+    if style.lit:
+        alpha = max(alpha, 0.5 + 0.5 * style.presence)
+    elif style.dimmed:
+        alpha *= _DIMMED
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.with_alpha(theme.MODALITY[arrow.edge.teacher], alpha))
+    painter.drawPolygon(arrow_outline(arrow, width, unit))
+    if style.prior is not None and style.presence > 0:
+        _draw_rails(painter, arrow, stroke(style.prior) * unit, unit, dimmed=style.dimmed)
+
+
+def arrow_outline(arrow: Arrow, width: float, unit: float) -> QPolygonF:
+    """Shaft and head of an arrow ``width`` pixels wide."""
+    length, half = head(width, unit)
+    neck = max(0.0, 1 - length / arrow.length)
+    corners = (
+        arrow.at(0, width / 2),
+        arrow.at(neck, width / 2),
+        arrow.at(neck, half),
+        arrow.at(1),
+        arrow.at(neck, -half),
+        arrow.at(neck, -width / 2),
+        arrow.at(0, -width / 2),
+    )
+    return QPolygonF([QPointF(*corner) for corner in corners])
+
+
+def _draw_rails(painter: QPainter, arrow: Arrow, width: float, unit: float, *, dimmed: bool) -> None:
+    """Two thin marks beside the tail, as far apart as the arrow would be wide at its prior."""
+    start, end = 5 * unit / arrow.length, (5 + RAIL) * unit / arrow.length
+    look = theme.theme()
+    colour = theme.with_alpha(look.dim, 0.4 if dimmed else 1.0)
+    for pen in (QPen(look.card, 2.4), QPen(colour, 1.2)):
+        painter.setPen(pen)
+        for side in (-1, 1):
+            aside = side * (width / 2 + 0.6)
+            painter.drawLine(QPointF(*arrow.at(start, aside)), QPointF(*arrow.at(end, aside)))
+
+
+def draw_number(painter: QPainter, box: Box, text: str, font: QFont, colour: QColor) -> None:
+    """A weight in the middle of its room, its figures standing on the room's lower edge."""
+    painter.setFont(font)
+    painter.setPen(colour)
+    x = box.centre.x - advance(font, text) / 2
+    painter.drawText(QPointF(round(x), round(box.bottom - 1)), text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeStyle:
+    """How one vertex is drawn; ``coverage`` and ``presence`` in [0, 1], as animated."""
+
+    letter: Modality
+    coverage: float
+    presence: float
+    dimmed: bool
+
+
+def draw_node(painter: QPainter, at: Point, style: NodeStyle, layout: Layout) -> None:
+    """A vertex: its letter in a ring that is closed as far as the modality was covered, broken where it is missing."""
+    look, here = theme.theme(), style.presence >= 0.5
+    ring, radius = layout.ring(), layout.radius
+    circle = QRectF(at.x - radius, at.y - radius, 2 * radius, 2 * radius)
+    painter.setBrush(look.card)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.drawEllipse(circle)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    colour = theme.with_alpha(theme.MODALITY[style.letter], _DIMMED if style.dimmed else 1.0)
+    if here:
+        painter.setPen(QPen(look.track, ring))
+        painter.drawEllipse(circle)
+        if style.coverage > 0:
+            painter.setPen(QPen(colour, ring, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
+            painter.drawArc(circle, _TURN // 4, -round(_TURN * min(1.0, style.coverage)))
+    else:
+        broken = QPen(theme.with_alpha(look.dim, 0.75), ring * 0.6)
+        broken.setCapStyle(Qt.PenCapStyle.FlatCap)
+        broken.setDashPattern([3.2, 2.8])
+        painter.setPen(broken)
+        painter.drawEllipse(circle)
+    letter = theme.font(max(13, round(16 * layout.unit)), weight=SEMI_BOLD)
+    faded = style.dimmed or not here
+    draw_text(painter, circle, CENTRE, style.letter.value, letter, look.dim if faded else look.ink)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popover:
+    """What is said of the edge that is pointed at.
+
+    ``times`` (n,) and ``weights`` (n,) are its history, ``seconds`` how far it goes back from ``now``.
+    """
+
+    title: str
+    lines: Sequence[str]
+    colour: QColor
+    times: Floats
+    weights: Floats
+    now: float
+    seconds: float
+    caption: tuple[str, str]
+
+
+def popover_size(popover: Popover, within: float) -> tuple[float, float]:
+    """The room a popover needs in a card ``within`` pixels wide."""
+    s = theme.scale()
+    texts = [advance(theme.font(12, weight=SEMI_BOLD), popover.title)]
+    texts += [advance(theme.font(11), line) for line in popover.lines]
+    return min(within, max(168.0 * s, *texts) + 24), (16 + 15 * len(popover.lines) + 34 + 14 + 22) * s
+
+
+def draw_popover(painter: QPainter, box: QRectF, popover: Popover) -> None:
+    """The edge in words, its value, and where it has been beside the uniform 1/6."""
+    look, s = theme.theme(), theme.scale()
+    painter.setPen(QPen(look.line, 1.0))
+    painter.setBrush(look.background)
+    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS_SMALL, theme.RADIUS_SMALL)
+    inside = box.adjusted(12, 9 * s, -12, -8 * s)
+    line = QRectF(inside.left(), inside.top(), inside.width(), 16 * s)
+    draw_text(painter, line, LEFT, popover.title, theme.font(12, weight=SEMI_BOLD), look.ink)
+    line.translate(0, 16 * s)
+    for text in popover.lines:
+        draw_text(painter, line, LEFT, text, theme.font(11), look.dim)
+        line.translate(0, 15 * s)
+    foot = QRectF(inside.left(), inside.bottom() - 13 * s, inside.width(), 13 * s)
+    draw_text(painter, foot, LEFT, popover.caption[0], theme.font(10), look.dim)
+    draw_text(painter, foot, RIGHT, popover.caption[1], theme.font(10), look.dim)
+    plot = QRectF(inside.left(), line.top() + 2 * s, inside.width(), foot.top() - line.top() - 4 * s)
+    _draw_sparkline(painter, plot, popover)
+
+
+def _draw_sparkline(painter: QPainter, plot: QRectF, popover: Popover) -> None:
+    look = theme.theme()
+    top = lane_top(popover.weights)
+    room = advance(theme.font(10), "1/6") + 5
+    plot = plot.adjusted(0, 0, -room, 0)
+    uniform = plot.bottom() - plot.height() * UNIFORM / top
+    painter.setPen(QPen(look.dim, 1.0, Qt.PenStyle.DotLine))
+    painter.drawLine(QPointF(plot.left(), uniform), QPointF(plot.right(), uniform))
+    label = QRectF(plot.right() + 5, uniform - 7, room, 14)
+    draw_text(painter, label, LEFT, "1/6", theme.font(10), look.dim)
+    if not len(popover.times):
+        return
+    x = plot.right() - (popover.now - popover.times) / popover.seconds * plot.width()
+    y = plot.bottom() - popover.weights / top * plot.height()
+    painter.setPen(QPen(popover.colour, 1.6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+    for part in pieces(y):
+        if part.stop - part.start == 1:
+            painter.drawPoint(QPointF(x[part.start], y[part.start]))
+        painter.drawPolyline([QPointF(a, b) for a, b in zip(x[part].tolist(), y[part].tolist(), strict=True)])
+    if not np.isnan(y[-1]):
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(popover.colour)
+        painter.drawEllipse(QPointF(x[-1], y[-1]), 2.6, 2.6)
+
+
+def pieces(values: Floats) -> list[slice]:
+    """The stretches of ``values`` without a NaN."""
+    good = np.concatenate(([False], ~np.isnan(values), [False]))
+    ends = np.flatnonzero(good[1:] != good[:-1])
+    return [slice(int(a), int(b)) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+
+
+def lane_top(weights: Floats) -> float:
+    """The upper end of an axis from 0 that has these weights on it: 1/3, 1/2 or 1, so that it seldom changes."""
+    highest = float(np.nanmax(weights)) if len(weights) and not np.isnan(weights).all() else 0.0
+    return next((top for top in (2 * UNIFORM, 3 * UNIFORM) if highest <= top), 1.0)

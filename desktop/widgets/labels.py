@@ -1,0 +1,73 @@
+"""Text in the sizes of the design, in the ink of the theme in force."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QFont, QPalette
+from PySide6.QtWidgets import QLabel, QWidget
+
+from desktop import theme
+
+
+class Label(QLabel):
+    """Plain text of one size and weight; follows theme and font scale by itself.
+
+    Parameters
+    ----------
+    text : str
+    pixels : int
+        As designed; the font scale of the settings comes on top.
+    weight : QFont.Weight
+    dim : bool
+        In the quieter ink.
+    wraps : bool
+        Over several lines where it is too narrow.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        pixels: int = 13,
+        weight: QFont.Weight = QFont.Weight.Normal,
+        dim: bool = False,
+        wraps: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self._pixels = pixels
+        self._weight = weight
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(wraps)
+        self.setForegroundRole(QPalette.ColorRole.PlaceholderText if dim else QPalette.ColorRole.WindowText)
+        self.setFont(theme.font(pixels, weight=weight))
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow the font scale."""
+        if event.type() is QEvent.Type.ApplicationFontChange:
+            self.setFont(theme.font(self._pixels, weight=self._weight))
+        super().changeEvent(event)
+
+
+class ElidedLabel(Label):
+    """A single line that ends in an ellipsis where it is too long, with the whole text as its tool tip."""
+
+    def __init__(self, text: str = "", *, pixels: int = 13, dim: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__("", pixels=pixels, dim=dim, parent=parent)
+        self._whole = ""
+        self.setMinimumWidth(24)
+        self.set_whole(text)
+
+    def set_whole(self, text: str) -> None:
+        """Show ``text``, or as much of it as fits."""
+        self._whole = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self._fit()
+
+    def resizeEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
+        """Fit the text anew."""
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
