@@ -22,7 +22,6 @@ from tests.features.speech_assets import errors, listen, plain, recogniser, segm
 
 FILM = Path(__file__).resolve().parent.parent / "resources" / "demo.mkv"
 PLAN: dict[str, Any] = json.loads(FILM.with_suffix(".json").read_text(encoding="utf-8"))
-SWING = 0.2  # s at both ends of the time without a face in which the camera is still turning
 
 
 @dataclass
@@ -111,11 +110,11 @@ def test_its_plan_shows_each_kind_of_gap() -> None:
 
 
 def test_a_face_is_seen_but_while_the_camera_is_away(seen: Seen) -> None:
-    away = PLAN["away"]
-    outside = (seen.due < away["t0"]) | (seen.due > away["t1"])
-    middle = (seen.due > away["t0"] + SWING) & (seen.due < away["t1"] - SWING)
+    away, turned = PLAN["away"], PLAN["turned"]
+    outside = (seen.due < turned["t0"]) | (seen.due > turned["t1"])
+    middle = (seen.due > away["t0"]) & (seen.due < away["t1"])
     found = np.isin(seen.due, seen.times)
-    assert middle.sum() >= 20
+    assert middle.sum() >= 25
     assert not found[middle].any()
     assert found[outside].mean() >= 0.95
 
@@ -123,10 +122,11 @@ def test_a_face_is_seen_but_while_the_camera_is_away(seen: Seen) -> None:
 def test_the_face_does_what_the_words_say(seen: Seen) -> None:
     smile = ("mouthSmileLeft", "mouthSmileRight")
     brow_down = ("browDownLeft", "browDownRight")
+    brow_up = ("browOuterUpLeft", "browOuterUpRight")
     assert seen.mean("happy", *smile) > seen.mean("angry", *smile) + 0.4
     assert seen.mean("angry", *brow_down) > seen.mean("happy", *brow_down) + 0.1
-    assert seen.mean("surprised", "browOuterUpLeft", "browOuterUpRight") > seen.mean("sad", *brow_down) + 0.2
-    assert seen.mean("sad", "browInnerUp") > seen.mean("angry", "browInnerUp") + 0.2
+    assert seen.mean("surprised", *brow_up) > seen.mean("angry", *brow_up) + 0.3
+    assert seen.mean("sad", "browInnerUp") > seen.mean("angry", "browInnerUp") + 0.3
 
 
 def test_it_blinks(seen: Seen) -> None:
@@ -143,7 +143,6 @@ def test_its_mouth_goes_with_its_voice(seen: Seen) -> None:
     assert np.corrcoef(level, seen.of("jawOpen"))[0, 1] > 0.4
 
 
-@pytest.mark.slow
 def test_its_words_are_recognised() -> None:
     watcher = Watcher()
     watch(watcher)

@@ -1,9 +1,9 @@
 """Cameras and microphones by the names that people know them by.
 
-A choice is a *wish*: it names a device that may be absent at the moment, and it is never replaced by another. The name is
-looked up anew each time the device is opened, because numbers change when something is plugged in. Making a choice out of
-text (:func:`camera_choice`, :func:`microphone_choice`) touches nothing and is quick; listing and finding ask the system,
-may take a second, and belong off the window's thread.
+A choice is a *wish*: it names a device that may be absent at the moment, and it is never replaced by another. The name
+is looked up anew each time the device is opened, because numbers change when something is plugged in. Making a choice
+out of text (:func:`camera_choice`, :func:`microphone_choice`) touches nothing and is quick; listing and finding ask the
+system, may take a second, and belong off the window's thread.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from PySide6.QtCore import QCoreApplication
 
 from desktop.capture import portaudio
-from dmd_runtime import DeviceError
+from desktop.capture.names import distinct, match_name
 
 logger = logging.getLogger(__name__)
+translate = QCoreApplication.translate
 
 CameraKind: TypeAlias = Literal["any", "name", "index", "path", "url"]
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -38,8 +38,8 @@ class CameraChoice:
     name : str
         For people.
     kind : CameraKind
-        What :attr:`address` is: the first camera there is (``any``), a listed name, a number, a path (a device or a film
-        that stands in for one), or the address of an MJPEG stream.
+        What :attr:`address` is: the first camera there is (``any``), a listed name, a number, a path (a device, or a
+        film that stands in for one), or the address of an MJPEG stream.
     address : str
     index : int or None
         Its number when it was listed; another after the next plug.
@@ -85,10 +85,10 @@ def camera_choice(text: str) -> CameraChoice | None:
     if text.lower() == "none":
         return None
     if text.lower() in ("", "camera", "default"):
-        return CameraChoice(name=_tr("first camera"), kind="any")
+        return CameraChoice(name=translate("capture", "first camera"), kind="any")
     rest = text.partition(":")[2] if text.lower().startswith("camera:") else text
     if rest.isdecimal():
-        return CameraChoice(name=_tr("camera %1").replace("%1", str(int(rest))), kind="index", address=str(int(rest)))
+        return CameraChoice(name=_numbered(int(rest)), kind="index", address=str(int(rest)))
     if _URL.match(rest):
         return CameraChoice(name=rest, kind="url", address=rest)
     if _is_path(rest):
@@ -103,14 +103,14 @@ def microphone_choice(text: str) -> MicrophoneChoice | None:
     if text.lower() == "none":
         return None
     if text.lower() in ("", "default"):
-        return MicrophoneChoice(name=_tr("default microphone"), kind="default")
+        return MicrophoneChoice(name=translate("capture", "default microphone"), kind="default")
     return MicrophoneChoice(name=text)
 
 
 def list_cameras() -> tuple[CameraChoice, ...]:
     """Cameras that are plugged in, by name, in the system's order; two of one name are told apart by a number."""
     found = sorted(_enumerate_cameras(), key=lambda camera: camera[0])
-    names = _distinct(name for _, name in found)
+    names = distinct(name for _, name in found)
     return tuple(
         CameraChoice(name=name, kind="name", address=name, index=index)
         for (index, _), name in zip(found, names, strict=True)
@@ -126,11 +126,11 @@ def list_microphones() -> tuple[MicrophoneChoice, ...]:
         The PortAudio library is missing; the text says how to get it.
     """
     listing = portaudio.inputs()
-    default = ()
+    default: tuple[MicrophoneChoice, ...] = ()
     if listing.default:
-        name = _tr("default microphone (%1)").replace("%1", listing.default)
+        name = translate("capture", "default microphone ({name})").format(name=listing.default)
         default = (MicrophoneChoice(name=name, kind="default"),)
-    return (*default, *(MicrophoneChoice(name=name) for name in _distinct(listing.names)))
+    return (*default, *(MicrophoneChoice(name=name) for name in distinct(listing.names)))
 
 
 def find_camera(text: str, cameras: Sequence[CameraChoice] | None = None) -> CameraChoice | None:
@@ -178,25 +178,6 @@ def find_microphone(text: str, microphones: Sequence[MicrophoneChoice] | None = 
     return _by_name(wish, named, [microphone.name for microphone in named])
 
 
-def match_name(text: str, names: Sequence[str]) -> int | None:
-    """Which of ``names`` is meant: the one that equals ``text`` but for case, or the only one that contains it.
-
-    Raises
-    ------
-    DeviceError
-        Several contain it.
-    """
-    wanted = text.casefold()
-    for rule in (str.__eq__, str.__contains__):
-        hits = [i for i, name in enumerate(names) if rule(name.casefold(), wanted)]
-        if len(hits) > 1 and rule is str.__contains__:
-            listed = ", ".join(f"“{names[i]}”" for i in hits)
-            raise DeviceError(_tr("“%1” could be any of %2").replace("%1", text).replace("%2", listed))
-        if hits:
-            return hits[0]
-    return None
-
-
 def camera_backend() -> int:
     """The OpenCV interface through which this system's cameras are listed and opened."""
     import cv2  # noqa: PLC0415 - slow, and many starts need no camera
@@ -237,22 +218,8 @@ def _kernel_name(node: Path) -> str:
 
 
 def _numbered(index: int) -> str:
-    return _tr("camera %1").replace("%1", str(index))
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Names as given; the second of one name is "name (2)"."""
-    seen: Counter[str] = Counter()
-    out = []
-    for name in names:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return out
+    return translate("capture", "camera {number}").format(number=index)
 
 
 def _is_path(text: str) -> bool:
     return text.startswith(("/", "./", "../", "~")) or bool(re.match(r"^[A-Za-z]:[\\/]", text)) or Path(text).is_file()
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("capture", text)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from math import isfinite
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
@@ -20,7 +21,8 @@ from dmd_runtime import SpeechActivity, Utterance, Word
 
 KEPT: Final = 2000
 """Committed words that are kept, about a quarter of an hour of talk; the session folder has them all."""
-_TOGETHER = 0.05  # s: voiced stretches nearer than this are one
+_TOGETHER = 0.3  # s: voiced stretches nearer than this are one
+_ROUND = 0.05  # s that the end of a voiced stretch may lie after the end of its utterance
 _SPACELESS = (  # scripts written without spaces between words: Thai to Khmer, kana, Han, full-width forms
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
@@ -127,8 +129,11 @@ class SpeechLag:
         self._voiced: deque[tuple[float, float]] = deque(maxlen=256)
 
     def take_activity(self, activity: SpeechActivity) -> None:
-        """Take voiced stretches."""
-        for start, end in activity.spans:
+        """Take voiced stretches; it does no harm if some messages between were skipped."""
+        spans: list[tuple[float, float]] = list(activity.spans)
+        if activity.speaking and isfinite(activity.settled_until):
+            spans.append((activity.settled_until, activity.settled_until))
+        for start, end in spans:
             if self._voiced and start - self._voiced[-1][1] < _TOGETHER:
                 start, _ = self._voiced.pop()  # noqa: PLW2901
             self._voiced.append((start, end))
@@ -147,7 +152,7 @@ class SpeechLag:
         return max(0.0, now - max(self._final_until, self._voiced[0][0]))
 
     def _forget(self) -> None:
-        while self._voiced and self._voiced[0][1] <= self._final_until + _TOGETHER:
+        while self._voiced and self._voiced[0][1] <= self._final_until + _ROUND:
             self._voiced.popleft()
 
 

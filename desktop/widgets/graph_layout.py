@@ -18,7 +18,7 @@ KNEE: Final = 3 * UNIFORM
 """Up to this weight width grows in proportion to weight, beyond it more slowly, so that one strong arrow fits too."""
 _HAIRLINE, _WIDTH, _SLOW = 0.6, 12.0, 4.0
 _RING: Final = 3.0
-_TITLE: Final = 30.0
+_TITLE: Final = 28.0
 _FLAT: Final = 1.45
 """Base over height at most."""
 _L, _V, _A = Modality.LANGUAGE, Modality.VISUAL, Modality.ACOUSTIC
@@ -200,7 +200,7 @@ def _attempt(width: float, height: float, room: Room, unit: float) -> tuple[Layo
     edge_of_node = radius + _RING * unit / 2
     reserve = stroke(1.0) * unit / 2 + 1.5
     top = max(_TITLE, room.corners[2] if _crowded(width, room, edge_of_node) else 0.0) + edge_of_node
-    below = max(edge_of_node, gap / 2 + reserve + room.number[1]) + 2
+    below = max(edge_of_node, gap / 2 + reserve + room.number[1]) + 4 * unit
     bottom = height - room.below - below
     base = width - 2 * (max(8.0, 12.0 * unit) + edge_of_node)
     tall = max(40.0, min(bottom - top, 1.05 * base))

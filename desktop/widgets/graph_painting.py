@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 
 from desktop import theme
+from desktop.widgets.glide import Floats
 from desktop.widgets.graph_layout import Arrow, Box, Layout, Point, head, opacity, stroke
 from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, advance, draw_text
 from dmd_runtime import UNIFORM, Modality
 
-Floats = npt.NDArray[np.float64]
-_FADED: Final = 0.25
+_FADED: Final = 0.45
 _DIMMED: Final = 0.4
 _TURN: Final = 360 * 16
-RAIL: Final = 11.0
-"""Length of the marks of a prior, in units."""
+ROOT: Final = 9.0
+"""Length of the grey root that shows a prior, in units."""
+_AFTER_ROOT: Final = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,10 @@ class ArrowStyle:
 
 
 def draw_arrow(painter: QPainter, arrow: Arrow, style: ArrowStyle, unit: float) -> None:
-    """One edge in its teacher's colour: one outline, so that opacity is even, then the marks of its prior."""
+    """One edge in its teacher's colour, one outline, so that opacity is even.
+
+    With a prior it grows from a grey root: what the arrow's width would be if the weight were the prior.
+    """
     width = max(0.5, stroke(style.weight) * unit)
     alpha = opacity(style.weight) * (_FADED + (1 - _FADED) * style.presence)
     if style.lit:
@@ -53,37 +56,31 @@ def draw_arrow(painter: QPainter, arrow: Arrow, style: ArrowStyle, unit: float) 
         alpha *= _DIMMED
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme.with_alpha(theme.MODALITY[arrow.edge.teacher], alpha))
-    painter.drawPolygon(arrow_outline(arrow, width, unit))
-    if style.prior is not None and style.presence > 0:
-        _draw_rails(painter, arrow, stroke(style.prior) * unit, unit, dimmed=style.dimmed)
+    tail = 0.0 if style.prior is None else (ROOT + _AFTER_ROOT) * unit
+    painter.drawPolygon(arrow_outline(arrow, width, unit, tail))
+    if style.prior is None:
+        return
+    root, end = stroke(style.prior) * unit / 2, ROOT * unit / arrow.length
+    painter.setBrush(theme.with_alpha(theme.theme().dim, alpha if style.dimmed else min(0.9, 2 * alpha)))
+    corners = (arrow.at(0, root), arrow.at(end, root), arrow.at(end, -root), arrow.at(0, -root))
+    painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
 
 
-def arrow_outline(arrow: Arrow, width: float, unit: float) -> QPolygonF:
-    """Shaft and head of an arrow ``width`` pixels wide."""
+def arrow_outline(arrow: Arrow, width: float, unit: float, tail: float = 0.0) -> QPolygonF:
+    """Shaft and head of an arrow ``width`` pixels wide that begins ``tail`` pixels after its tail."""
     length, half = head(width, unit)
     neck = max(0.0, 1 - length / arrow.length)
+    start = min(neck, tail / arrow.length)
     corners = (
-        arrow.at(0, width / 2),
+        arrow.at(start, width / 2),
         arrow.at(neck, width / 2),
         arrow.at(neck, half),
         arrow.at(1),
         arrow.at(neck, -half),
         arrow.at(neck, -width / 2),
-        arrow.at(0, -width / 2),
+        arrow.at(start, -width / 2),
     )
     return QPolygonF([QPointF(*corner) for corner in corners])
-
-
-def _draw_rails(painter: QPainter, arrow: Arrow, width: float, unit: float, *, dimmed: bool) -> None:
-    """Two thin marks beside the tail, as far apart as the arrow would be wide at its prior."""
-    start, end = 5 * unit / arrow.length, (5 + RAIL) * unit / arrow.length
-    look = theme.theme()
-    colour = theme.with_alpha(look.dim, 0.4 if dimmed else 1.0)
-    for pen in (QPen(look.card, 2.4), QPen(colour, 1.2)):
-        painter.setPen(pen)
-        for side in (-1, 1):
-            aside = side * (width / 2 + 0.6)
-            painter.drawLine(QPointF(*arrow.at(start, aside)), QPointF(*arrow.at(end, aside)))
 
 
 def draw_number(painter: QPainter, box: Box, text: str, font: QFont, colour: QColor) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QEasingCurve, QEvent, QPointF, QRectF, QSize, Qt, QVariantAnimation, Signal
-from PySide6.QtGui import QFontMetricsF, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from desktop import theme
 from desktop.models.graph import GraphModel
 from desktop.models.words import coverage_words, edge_words, graph_name, modality_word, span_text
+from desktop.widgets.glide import Floats, Glide
 from desktop.widgets.graph_layout import Box, Layout, Point, Room, lay_out, stroke, unit_of
 from desktop.widgets.graph_painting import (
+    ROOT,
     ArrowStyle,
-    Floats,
     NodeStyle,
     Popover,
     draw_arrow,
@@ -27,8 +28,6 @@ from desktop.widgets.graph_painting import (
 from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, PaintedCard, advance, draw_text, fitting
 from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality
 
-MOVE_MS: Final = 180
-"""How long an arrow takes to its new width. Numbers are new at once."""
 _BOLD_FROM: Final = UNIFORM + 1e-4
 _REACH: Final = 7.0
 _NEXT: Final = (Qt.Key.Key_Right, Qt.Key.Key_Down)
@@ -40,7 +39,7 @@ class GraphView(PaintedCard):
     """A directed triangle: arrows from teacher to student in the teacher's colour, as wide as their weight is large.
 
     The numbers are the model's own, written as soon as they come; widths, opacities and rings follow within
-    :data:`MOVE_MS` where motion is wanted. The mouse, or the arrow keys where the card has the focus, point at an edge,
+    :data:`~desktop.widgets.glide.GLIDE_MS` where motion is wanted. The mouse, or the arrow keys where the card has the focus, point at an edge,
     which then tells its words, value and history.
 
     Signals
@@ -57,18 +56,14 @@ class GraphView(PaintedCard):
         self._layout: Layout | None = None
         self._hovered: Edge | None = None
         self._walked: Edge | None = None
-        self._shown = self._target()
-        self._from = self._shown
-        self._motion = QVariantAnimation(self, duration=MOVE_MS, startValue=0.0, endValue=1.0)
-        self._motion.setEasingCurve(QEasingCurve.Type.OutCubic)
-        self._motion.valueChanged.connect(self._move)
+        self.glide = Glide(self, self._target())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         model.changed.connect(self._take)
         self._take()
 
     def drawn_edges(self) -> dict[Edge, float]:
-        """The weights whose numbers are on screen: the raw ones of the model's reading; empty where there is no graph."""
+        """The weights whose numbers are on screen, raw as in the model's reading; empty where there is no graph."""
         return {} if self._model.edges is None else dict(self._model.edges)
 
     @property
@@ -103,8 +98,8 @@ class GraphView(PaintedCard):
         for i, m in enumerate(MODALITIES):
             style = NodeStyle(
                 letter=m,
-                coverage=float(self._shown[6 + i]),
-                presence=float(self._shown[9 + i]),
+                coverage=float(self.glide.at[6 + i]),
+                presence=float(self.glide.at[9 + i]),
                 dimmed=active is not None and m not in active,
             )
             draw_node(painter, layout.nodes[m], style, layout)
@@ -143,30 +138,29 @@ class GraphView(PaintedCard):
         look, unit, font = theme.theme(), self.arrangement().unit, theme.font(11)
         right = line.right() - advance(font, "1/6")
         draw_text(painter, line, RIGHT, "1/6", font, look.dim)
-        middle = round(line.center().y()) + 0.5
-        bar = QRectF(right - 5 - 18, middle - stroke(UNIFORM) * unit / 2, 18, stroke(UNIFORM) * unit)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.dim)
+        bar = QRectF(right - 5 - 18, 0, 18, stroke(UNIFORM) * unit)
+        bar.moveCenter(QPointF(bar.center().x(), round(line.center().y()) + 0.5))
         painter.drawRect(bar)
         if self._model.prior is None:
             return
         below = line.translated(0, 15 * theme.scale())
         text = self.tr("prior")
         draw_text(painter, below, RIGHT, text, font, look.dim)
-        painter.setPen(QPen(look.dim, 1.2))
-        for side in (-3, 3):
-            y = round(below.center().y()) + 0.5 + side * unit
-            left = line.right() - advance(font, text) - 5
-            painter.drawLine(QPointF(left - 18, y), QPointF(left, y))
+        painter.setPen(Qt.PenStyle.NoPen)
+        root = QRectF(line.right() - advance(font, text) - 5 - ROOT * unit, 0, ROOT * unit, stroke(0.4) * unit)
+        root.moveCenter(QPointF(root.center().x(), round(below.center().y()) + 0.5))
+        painter.drawRect(root)
 
     def _paint_arrows(self, painter: QPainter, layout: Layout, active: Edge | None) -> None:
-        presence = dict(zip(MODALITIES, self._shown[9:], strict=True))
+        presence = dict(zip(MODALITIES, self.glide.at[9:], strict=True))
         prior = self._model.prior
-        order = sorted(range(6), key=lambda i: (EDGES[i] == active, self._shown[i]))  # the strongest are on top
+        order = sorted(range(6), key=lambda i: (EDGES[i] == active, self.glide.at[i]))  # the strongest are on top
         for i in order:
             edge = EDGES[i]
             style = ArrowStyle(
-                weight=float(self._shown[i]),
+                weight=float(self.glide.at[i]),
                 presence=float(min(presence[edge.teacher], presence[edge.student])),
                 prior=None if prior is None else prior[edge],
                 lit=edge == active,
@@ -184,7 +178,7 @@ class GraphView(PaintedCard):
 
     def _paint_caption(self, painter: QPainter) -> None:
         font, margin = theme.font(11), self._margin()
-        line = QRectF(margin, self.height() - 27 * theme.scale(), self.width() - 2 * margin, 16 * theme.scale())
+        line = QRectF(margin, self.height() - self._foot() + 3, self.width() - 2 * margin, 16 * theme.scale())
         text = fitting(
             font,
             line.width(),
@@ -212,7 +206,7 @@ class GraphView(PaintedCard):
         reading = self._model.reading
         if reading is not None and reading.reason:
             margin = self._margin()
-            below = QRectF(margin, self.height() - 27 * s, self.width() - 2 * margin, 16 * s)
+            below = QRectF(margin, self.height() - self._foot() + 3, self.width() - 2 * margin, 16 * s)
             draw_text(painter, below, CENTRE, fitting(font, below.width(), reading.reason), font, look.dim)
 
     def _paint_popover(self, painter: QPainter, layout: Layout, edge: Edge) -> None:
@@ -255,6 +249,10 @@ class GraphView(PaintedCard):
     def _margin(self) -> float:
         return theme.INSIDE if self.width() >= 240 else 12.0
 
+    def _foot(self) -> float:
+        """Height of the caption with the room below it."""
+        return (22 + (6 if self.height() >= 230 else 0)) * theme.scale()
+
     def _space(self) -> str:
         return self.tr("shared space") if self._model.graph is Graph.HOMOGENEOUS else self.tr("own space")
 
@@ -268,10 +266,10 @@ class GraphView(PaintedCard):
         s, margin = theme.scale(), self._margin()
         bold = QFontMetricsF(theme.font(self._number_pixels(), weight=SEMI_BOLD))
         corner = theme.font(11)
-        left = advance(corner, span_text((888.8, 888.8))) + margin
+        left = advance(corner, "8888.8 s") + margin
         right = max(advance(corner, self.tr("prior")), advance(corner, "1/6")) + 24 + margin
         size = (bold.horizontalAdvance("0.000") + 1, bold.capHeight() + 2)
-        return Room(number=size, below=30 * s, corners=(left, right, 46 * s))
+        return Room(number=size, below=self._foot(), corners=(left, right, 46 * s))
 
     # Events ------------------------------------------------------------------------------------------------------
 
@@ -279,18 +277,7 @@ class GraphView(PaintedCard):
         name = self.tr("{graph}, {space}").format(graph=graph_name(self._model.graph), space=self._space())
         self.setAccessibleName(name)
         self.setAccessibleDescription(self._model.summary())
-        target = self._target()
-        self._motion.stop()
-        if theme.moves() and self.isVisible() and self._model.edges is not None:
-            self._from = self._shown
-            self._motion.start()
-        else:
-            self._shown = target
-        self.update()
-
-    def _move(self, share: float) -> None:
-        self._shown = self._from + share * (self._target() - self._from)
-        self.update()
+        self.glide.to(self._target(), jump=self._model.edges is None)
 
     def _target(self) -> Floats:
         """Weights (6), coverages (3) and presences (3) to draw, float64 (12,)."""
@@ -313,6 +300,11 @@ class GraphView(PaintedCard):
             m for m in MODALITIES if (layout.nodes[m].x - p.x) ** 2 + (layout.nodes[m].y - p.y) ** 2 <= layout.radius**2
         ]
         return near[0] if near else None
+
+    def point_at(self, edge: Edge | None) -> None:
+        """Point at an edge, as the mouse does."""
+        self._hovered = edge
+        self.update()
 
     def event(self, event: QEvent) -> bool:
         """Tool tips of vertices and of the whole; edges have their popover."""
@@ -341,15 +333,13 @@ class GraphView(PaintedCard):
         """Point at what is under the mouse."""
         hovered = self.edge_at(event.position())
         if hovered != self._hovered:
-            self._hovered = hovered
             self.setCursor(Qt.CursorShape.PointingHandCursor if hovered else Qt.CursorShape.ArrowCursor)
-            self.update()
+            self.point_at(hovered)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Point at nothing."""
         super().leaveEvent(event)
-        self._hovered = None
-        self.update()
+        self.point_at(None)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Choose the edge under the mouse."""
@@ -372,5 +362,4 @@ class GraphView(PaintedCard):
         else:
             super().keyPressEvent(event)
             return
-        self._hovered = None
-        self.update()
+        self.point_at(None)

@@ -65,7 +65,7 @@ class ElidedLabel(Label):
         self.setAccessibleName(text)
         self._fit()
 
-    def resizeEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
+    def resizeEvent(self, event: object) -> None:  # noqa: ARG002, N802 - Qt's name
         """Fit the text anew."""
         self._fit()
 

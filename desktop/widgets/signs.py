@@ -19,7 +19,7 @@ def severity_colour(severity: Severity) -> QColor:
 
 
 def paint_sign(
-    painter: QPainter, centre: QPointF, size: float, severity: Severity, ground: QColor, ink: QColor | None = None
+    painter: QPainter, centre: QPointF, size: float, severity: Severity, *, ground: QColor, ink: QColor | None = None
 ) -> None:
     """Paint a filled triangle (amber) or octagon (red) with an exclamation mark; nothing where all is good."""
     if severity is Severity.GOOD:
@@ -66,12 +66,12 @@ class Sign(QWidget):
         self._severity = severity
         self.update()
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint it."""
         painter = QPainter(self)
         ground = theme.WARNING_INK if self._on_warning else severity_colour(self._severity)
         ink = theme.WARNING if self._on_warning else None
-        paint_sign(painter, QRectF(self.rect()).center(), self._size, self._severity, ground, ink)
+        paint_sign(painter, QRectF(self.rect()).center(), self._size, self._severity, ground=ground, ink=ink)
         painter.end()
 
 

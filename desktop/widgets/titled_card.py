@@ -43,7 +43,7 @@ class TitledCard(QWidget):
         self.body.addLayout(header)
         self.setAccessibleName(title)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint the ground."""
         painter = QPainter(self)
         paint_card(painter, QRectF(self.rect()))

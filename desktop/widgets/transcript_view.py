@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -129,7 +130,7 @@ class WordsEdit(QTextEdit):
         texts = [word.text for word in self._model.tentative]
         if self._starts:
             texts.insert(0, self._model.word(self._model.end - 1).text)
-        pieces = [gap_between(a, b) + b for a, b in zip(texts, texts[1:], strict=False)]
+        pieces = [gap_between(a, b) + b for a, b in pairwise(texts)]
         text = "".join(pieces if self._starts else [*texts[:1], *pieces])
         cursor = QTextCursor(self.document())
         cursor.setPosition(self._end - self._cut)

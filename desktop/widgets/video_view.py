@@ -112,7 +112,7 @@ class VideoView(QWidget):
 
     # -------------------------------------------------------------- painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint everything; a picture is handed to the painter as it is, never copied."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -181,7 +181,7 @@ class VideoView(QWidget):
         painting.paint_meter(painter, bar, share, colour=theme.MODALITY[Modality.ACOUSTIC], clipping=clipping)
         left = bar.right() + 12.0
         if clipping:
-            paint_sign(painter, QPointF(left + 7.0, pill.center().y()), 13.0, Severity.AMBER, theme.WARNING)
+            paint_sign(painter, QPointF(left + 7.0, pill.center().y()), 13.0, Severity.AMBER, ground=theme.WARNING)
         painter.setPen(theme.WARNING if clipping else painting.INK_DIM)
         where = QRectF(left + sign, pill.top(), text_width + 4.0, pill.height())
         painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)

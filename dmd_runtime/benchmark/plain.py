@@ -112,9 +112,10 @@ class PlainDMD:
         homo = {m: (logits, hidden) for m, (hidden, _, logits) in homogeneous.items()}
         hetero = {m: (logits, features) for m, (_, features, logits) in heterogeneous.items()}
         if present is not None:  # a vertex that is not there has no opinion
-            for graph in (homo, hetero):
+            for nodes in (homo, hetero):
                 for i, m in enumerate(MODALITIES):
-                    graph[m] = tuple(_keep(x, present[:, i]) for x in graph[m])
+                    logits, representation = nodes[m]
+                    nodes[m] = _keep(logits, present[:, i]), _keep(representation, present[:, i])
         return PlainOutput(
             logits=self._head("fusion", everything)[2],
             common_logits=self._head("common_head", fused_common)[2],

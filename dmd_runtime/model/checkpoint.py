@@ -1,16 +1,17 @@
 """Checkpoints: one safetensors file with the model, both graph units, and all that its weights need to mean something.
 
-Metadata (JSON strings): ``format``, ``config`` (:class:`DMDConfig`), ``recipe`` (the feature recipe it was trained with),
-``normalisation`` (figures of the features), ``training`` (what it has learned from, with which result; ``null`` for a model
-that has learned nothing). Nothing in a file is ever executed.
+Metadata (JSON in strings): ``format``, ``config`` (:class:`DMDConfig`), ``recipe`` (the feature recipe it was trained
+with), ``normalisation`` (figures of the features), ``training`` (what it has learned from, with which result; ``null``
+for a model that has learned nothing). Nothing in a file is ever executed, and nothing is made of it before its header
+was found to describe such a model. ``docs/model.md`` has the format in full.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,20 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from dmd_runtime.errors import CheckpointError, ConfigError
+from dmd_runtime.model import strict_json
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD
 
 FORMAT = "dmd-checkpoint/1"
 UNTRAINED = "UNTRAINED"
 """Mark of a model that has learned nothing: its readings show that the pipeline works, no more."""
-MAX_BYTES = 2**31
-"""Larger files are refused before they are read."""
+MAX_BYTES = 2**29
+"""Larger files are refused before they are read; the largest published model has a tenth of it."""
+MAX_HEADER = 2**23
+"""Bytes of a header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +82,30 @@ class Checkpoint:
         CheckpointError
             Another recipe; both are named, and the first difference.
         """
-        if dict(self.recipe) != dict(recipe):
-            difference = _first_difference(self.recipe, recipe) or "their order"
+        theirs, ours = (strict_json.parse(strict_json.write(dict(r))) for r in (self.recipe, recipe))
+        if theirs != ours:
             raise CheckpointError(
-                f"{self.name}: expected the feature recipe {self.recipe.get('id')} that it was trained with, "
-                f"this program's is {recipe.get('id')} ({difference})"
+                f"{self.name}: expected the feature recipe {_short(theirs.get('id'))} that it was trained with, this "
+                f"program's is {_short(ours.get('id'))} ({_first_difference(theirs, ours) or 'only their ids differ'})"
             )
 
     def to_bytes(self) -> bytes:
-        """The file's bytes; equal checkpoints give equal bytes."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        """The file's bytes; equal checkpoints give equal bytes.
+
+        Raises
+        ------
+        CheckpointError
+            A weight is not finite.
+        """
+        state = self.model.state_dict()
+        tensors = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in state.items()}
+        _require_finite(tensors)
         metadata = {
             "format": FORMAT,
-            "config": _json(self.config.to_json()),
-            "recipe": _json(self.recipe),
-            "normalisation": _json(self.normalisation),
-            "training": _json(self.training),
+            "config": strict_json.write(self.config.to_json()),
+            "recipe": strict_json.write(self.recipe),
+            "normalisation": strict_json.write(self.normalisation),
+            "training": strict_json.write(self.training),
         }
         return _canonical(save_tensors(tensors, metadata))
 
@@ -102,19 +115,19 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            It cannot be written there.
+            It cannot be written there, or a weight is not finite.
         """
         body = self.to_bytes()
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
-                try:
-                    draft.write(body)
-                    draft.flush()
-                    os.fsync(draft.fileno())
-                    Path(draft.name).replace(path)
-                except BaseException:
-                    Path(draft.name).unlink(missing_ok=True)
-                    raise
+            try:
+                with draft.open("xb") as file:
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise CheckpointError(f"{path}: the checkpoint could not be written: {error.strerror or error}") from error
         return _digest(body)
@@ -129,32 +142,14 @@ def load(path: Path) -> Checkpoint:
         The file is missing, too large, no checkpoint of this program, or its weights do not fit its configuration.
     """
     try:
-        size = path.stat().st_size
-        if not path.is_file() or size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path}: expected a checkpoint file of at most {MAX_BYTES >> 20} MiB, "
-                + (f"got {size >> 20} MiB" if path.is_file() else "got a directory or device")
-            )
-        body = path.read_bytes()
+        body = _read(path)
+        model, described = _parse(body)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: expected a checkpoint (.safetensors), got: {error.strerror or error}"
-        ) from error
-    metadata, tensors = _open(path, body)
-    try:
-        config = DMDConfig.from_json(json.loads(metadata["config"]))
-        rest = {name: json.loads(metadata[name]) for name in ("recipe", "normalisation", "training")}
-    except (ConfigError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: its description is spoilt: {error}") from error
-    with torch.device("meta"):
-        model = DMD(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    wrong = next((n for n in {**expected, **tensors} if expected.get(n) != _shape(tensors.get(n))), None)
-    if wrong is not None:
-        raise CheckpointError(
-            f"{path}: {wrong}: expected shape {expected.get(wrong, 'none')}, the file has {_shape(tensors.get(wrong))}"
-        )
-    return Checkpoint(name=path.stem, model=_filled(config, tensors), digest=_digest(body), **rest)
+        reason = error.strerror or str(error)
+        raise CheckpointError(f"{path}: expected a checkpoint (.safetensors), got: {reason}") from error
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {_short(error, 300)}") from error
+    return Checkpoint(name=path.stem, model=model, digest=_digest(body), **described)
 
 
 def untrained(config: DMDConfig, recipe: Mapping[str, Any], *, seed: int = 0) -> Checkpoint:
@@ -166,47 +161,97 @@ def untrained(config: DMDConfig, recipe: Mapping[str, Any], *, seed: int = 0) ->
     return Checkpoint(name="untrained", model=model, recipe=recipe, digest=_digest(checkpoint.to_bytes()))
 
 
-def _open(path: Path, body: bytes) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Metadata and tensors of a file."""
+def _read(path: Path) -> bytes:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise CheckpointError("expected a checkpoint file (.safetensors), got a directory or device")
+    if found.st_size > MAX_BYTES:
+        raise CheckpointError(f"expected at most {MAX_BYTES >> 20} MiB, got {found.st_size >> 20} MiB")
+    return path.read_bytes()
+
+
+def _parse(body: bytes) -> tuple[DMD, dict[str, Any]]:
+    """The model, and what else the file says. Cheap checks come first, and weights last."""
+    header = _header(body)
+    metadata = header.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        found = metadata.get("format", "none") if isinstance(metadata, dict) else metadata
+        raise CheckpointError(f"expected format {FORMAT}, got {_short(found)}")
+    config = DMDConfig.from_json(_described(metadata, "config", dict))
+    described: dict[str, Any] = {"recipe": _described(metadata, "recipe", dict)}
+    described |= {name: _described(metadata, name, dict, type(None)) for name in ("normalisation", "training")}
+
+    with torch.device("meta"):
+        sizes = {name: tuple(tensor.shape) for name, tensor in DMD(config).state_dict().items()}
+    for name in {**sizes, **header}:
+        expected, found = ("F32", sizes.get(name)), _type_and_shape(header.get(name))
+        if expected != found:
+            raise CheckpointError(f"{_short(name)}: expected {_short(expected)}, the file has {_short(found)}")
     try:
         tensors = load_tensors(body)
-        length = int.from_bytes(body[:8], "little")
-        metadata = json.loads(body[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{path}: expected a checkpoint (.safetensors), got {_kind(body)}: {' '.join(str(error).split())}"
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: expected format {FORMAT}, got {metadata.get('format', 'none')}")
+    except SafetensorError as error:
+        raise CheckpointError(f"its weights cannot be read: {error}") from error
+    _require_finite(tensors)
+    with torch.random.fork_rng(devices=[]):  # building a model draws random numbers
+        model = DMD(config)
+    model.load_state_dict(tensors)
+    return model.eval(), described
+
+
+def _header(body: bytes) -> dict[str, Any]:
+    length = int.from_bytes(body[:8], "little")
+    if not 2 <= length <= min(MAX_HEADER, len(body) - 8):
+        raise CheckpointError(f"expected a checkpoint (.safetensors), got {_kind(body)}")
+    header = _parse_json(body[8 : 8 + length], "its header")
+    if not isinstance(header, dict):
+        raise CheckpointError(f"its header: expected an object, got {_short(header)}")
+    return header
+
+
+def _described(metadata: Mapping[str, Any], name: str, *kinds: type) -> Any:
+    """One entry of the metadata, parsed."""
+    text = metadata.get(name)
+    if not isinstance(text, str):
+        raise CheckpointError(f"its {name}: expected JSON in a string, got {_short(text)}")
+    value = _parse_json(text, f"its {name}")
+    if not isinstance(value, kinds):
+        raise CheckpointError(f"its {name}: expected an object, got {_short(value)}")
+    return value
+
+
+def _type_and_shape(entry: Any) -> tuple[Any, Any]:
+    """(type, shape) of a tensor by its entry in the header; (None, None) where there is none."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("shape"), list):
+        return None, None
+    return entry.get("dtype"), tuple(entry["shape"])
+
+
+def _parse_json(text: str | bytes, what: str) -> Any:
+    try:
+        return strict_json.parse(text)
+    except ValueError as error:
+        raise CheckpointError(f"{what}: expected JSON, got {_short(error)}") from error
+
+
+def _require_finite(tensors: Mapping[str, Tensor]) -> None:
     spoilt = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
     if spoilt is not None:
-        raise CheckpointError(f"{path}: {spoilt}: expected finite numbers, got infinities or NaN")
-    return metadata, tensors
+        raise CheckpointError(f"{spoilt}: expected finite weights, got infinities or NaN")
 
 
 def _kind(body: bytes) -> str:
     """What bytes that are no checkpoint seem to be."""
     if not body:
         return "an empty file"
-    if body[:2] in (b"\x80\x02", b"\x80\x04") or body[:2] == b"PK":
+    if body[:2] == b"PK" or (body[:1] == b"\x80" and body[1] <= 5):
         return "a pickle or zip file (PyTorch's own format, which is never opened here because it can run code)"
-    return "something else"
-
-
-def _filled(config: DMDConfig, tensors: Mapping[str, torch.Tensor]) -> DMD:
-    model = DMD(config)
-    model.load_state_dict(tensors)
-    return model.eval()
-
-
-def _shape(tensor: torch.Tensor | None) -> tuple[int, ...] | None:
-    return None if tensor is None else tuple(tensor.shape)
+    return "something else, or a part of one"
 
 
 def _canonical(body: bytes) -> bytes:
     """The same file with its header's keys sorted: the library writes metadata in random order."""
     length = int.from_bytes(body[:8], "little")
-    header = _json(json.loads(body[8 : 8 + length])).encode()
+    header = strict_json.write(strict_json.parse(body[8 : 8 + length])).encode()
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + body[8 + length :]
 
@@ -215,8 +260,10 @@ def _digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _short(value: Any, most: int = 80) -> str:
+    """On one line and not too long to be read: files can say anything."""
+    line = " ".join(str(value).split())
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def _first_difference(theirs: Any, ours: Any, at: str = "") -> str:
@@ -226,4 +273,4 @@ def _first_difference(theirs: Any, ours: Any, at: str = "") -> str:
             if found := _first_difference(theirs.get(key), ours.get(key), f"{at}.{key}" if at else str(key)):
                 return found
         return ""
-    return "" if theirs == ours else f"{at}: {theirs!r} against {ours!r}"
+    return "" if theirs == ours else f"{at}: {_short(theirs)} against {_short(ours)}"

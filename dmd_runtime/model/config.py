@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ from dmd_runtime.modality import EDGES, MODALITIES, Graph, Modality
 
 MEMORY_LAYERS = 3
 """A memory transformer has at least this many layers, as in the reference."""
+GRAPH_WIDTH: Mapping[Graph, int] = {Graph.HOMOGENEOUS: 64, Graph.HETEROGENEOUS: 32}
+"""Hidden widths of the published graph-distillation units."""
+MOST_LAYERS = 64
+"""More would let a few bytes of configuration ask for millions of modules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +40,8 @@ class Dropout:
             "output": self.output,
             **{m.value: self.attention.get(m, -1.0) for m in MODALITIES},
         }.items():
-            if not 0 <= p < 1:
-                raise ConfigError(f"dropout {name}: expected a probability in [0, 1), got {p}")
+            if not (_is_number(p) and 0 <= p < 1):
+                raise ConfigError(f"dropout {name}: expected a probability in [0, 1), got {p!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,7 @@ class DMDConfig:
     width: int
     heads: int
     layers: int
-    graph_width: Mapping[Graph, int] = field(default_factory=lambda: {Graph.HOMOGENEOUS: 64, Graph.HETEROGENEOUS: 32})
+    graph_width: Mapping[Graph, int] = field(default_factory=lambda: dict(GRAPH_WIDTH))
     temperature: float = 8.0
     labels: tuple[str, ...] = ()
     sentiment: bool = True
@@ -89,15 +94,21 @@ class DMDConfig:
                 )
         if self.width % self.heads or self.width % 2:
             raise ConfigError(f"model: width must be even and a multiple of heads; got {self.width} and {self.heads}")
-        if not self.temperature > 0:
-            raise ConfigError(f"model: temperature must be above 0, got {self.temperature}")
+        if not (_is_number(self.temperature) and 0 < self.temperature < math.inf):
+            raise ConfigError(f"model: temperature must be a finite number above 0, got {self.temperature!r}")
+        if not isinstance(self.sentiment, bool) or not all(isinstance(label, str) and label for label in self.labels):
+            raise ConfigError(
+                f"model: expected labels with names and a yes or no, got {self.labels}, {self.sentiment!r}"
+            )
         if self.outputs < 1 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(
                 f"model: expected different labels, or a sentiment score; got {self.labels}, {self.sentiment}"
             )
         for graph, weights in self.prior.items():
-            if len(weights) != len(EDGES):
-                raise ConfigError(f"model: the prior of {graph.value} needs {len(EDGES)} weights, got {len(weights)}")
+            if len(weights) != len(EDGES) or not all(_is_number(w) and 0 <= w < math.inf for w in weights):
+                raise ConfigError(
+                    f"model: the prior of {graph.value} must be {len(EDGES)} numbers of at least 0, got {weights}"
+                )
 
     def _check_sizes(self) -> None:
         sizes: dict[str, Any] = {"width": self.width, "heads": self.heads, "layers": self.layers}
@@ -105,8 +116,9 @@ class DMDConfig:
             sizes |= {f"{name}.{m.value}": getattr(self, name).get(m) for m in MODALITIES}
         sizes |= {f"graph_width.{g.value}": self.graph_width.get(g) for g in Graph}
         for name, size in sizes.items():
-            if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= 100_000:
-                raise ConfigError(f"model: {name} must be a whole number from 1 to 100000, got {size!r}")
+            most = MOST_LAYERS if name == "layers" else 100_000
+            if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= most:
+                raise ConfigError(f"model: {name} must be a whole number from 1 to {most}, got {size!r}")
 
     @property
     def outputs(self) -> int:
@@ -157,17 +169,29 @@ class DMDConfig:
         try:
             rest = dict(body)
             dropout = dict(rest.pop("dropout"))
-            attention = {Modality(k): float(p) for k, p in dropout.pop("attention").items()}
+            attention = {Modality(k): p for k, p in dropout.pop("attention").items()}
             by_modality = {
                 name: {Modality(k): v for k, v in rest.pop(name).items()} for name in ("dims", "lengths", "kernels")
             }
             return cls(
                 **by_modality,
                 graph_width={Graph(k): v for k, v in rest.pop("graph_width").items()},
-                prior={Graph(k): tuple(map(float, v)) for k, v in rest.pop("prior").items()},
-                labels=tuple(map(str, rest.pop("labels"))),
+                prior={Graph(k): tuple(v) for k, v in rest.pop("prior").items()},
+                labels=_texts(rest.pop("labels")),
                 dropout=Dropout(attention=attention, **dropout),
                 **rest,
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise ConfigError(f"model configuration: expected the fields of DMDConfig, {error} is missing") from error
+        except (AttributeError, TypeError, ValueError) as error:
             raise ConfigError(f"model configuration: expected the fields of DMDConfig, got {error}") from error
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
+
+
+def _texts(labels: Any) -> tuple[str, ...]:
+    if not isinstance(labels, list):
+        raise TypeError(f"labels {labels!r} where a list belongs")
+    return tuple(labels)

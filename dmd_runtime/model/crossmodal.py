@@ -1,7 +1,8 @@
-"""Transformers from one modality to another, and within one (MulT: Tsai et al., ACL 2019, https://arxiv.org/abs/1906.00295).
+"""Transformers from one modality to another, and within one.
 
-Pre-norm layers on inputs scaled by sqrt(d) with sinusoidal positions. In a crossmodal layer, keys and values are the *input*
-of the source modality at every layer, normalised with the layer's first norm; only the target changes from layer to layer.
+MulT: Tsai et al., ACL 2019, https://arxiv.org/abs/1906.00295. Pre-norm layers on inputs scaled by sqrt(d) with
+sinusoidal positions. In a crossmodal layer, keys and values are the *input* of the source modality at every layer,
+normalised with the layer's first norm; only the target changes from layer to layer.
 """
 
 from __future__ import annotations
@@ -126,8 +127,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Carry ``target`` (B, T, d) through all layers.
 
-        ``source`` (B, S, d) makes it crossmodal. ``*_real`` bool (B, T) and (B, S): steps that hold something; None: the
-        reference's rules, no key is masked.
+        ``source`` (B, S, d) makes it crossmodal. ``*_real`` bool (B, T) and (B, S): steps that hold something; None:
+        the reference's rules, no key is masked.
         """
         x = self._embed(target, target_real)
         y = None if source is None else self._embed(source, source_real)
@@ -152,7 +153,7 @@ def _future(steps: int, width: int, device: torch.device) -> Tensor:
 
 
 def last_step(x: Tensor, real: Tensor | None) -> Tensor:
-    """The last step of ``x`` (B, T, d) that holds something, 0 where none does; without a mask simply the last. (B, d)."""
+    """The last step of ``x`` (B, T, d) that holds something, 0 where none does; without a mask the last: (B, d)."""
     if real is None:
         return x[:, -1]
     steps = torch.arange(x.shape[1], device=x.device)

@@ -1,13 +1,13 @@
 """Feature decoupling (section 3.2 of the paper): what all modalities share, and what each has to itself.
 
-Every modality's features are split into a *homogeneous* part, by one encoder that all share, and a *heterogeneous* part, by
-an encoder of its own. A decoder puts the input together again from both (self-regression), and encoding its output once
-more must give the heterogeneous part back (cycle). Li, Wang and Cui, CVPR 2023, https://arxiv.org/abs/2303.13802.
+Every modality's features are split into a *homogeneous* part, by one encoder that all share, and a *heterogeneous*
+part, by an encoder of its own. A decoder puts the input together again from both (self-regression), and encoding its
+output once more must give the heterogeneous part back (cycle). Li, Wang and Cui, CVPR 2023,
+https://arxiv.org/abs/2303.13802.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model.dmd import DMD
+from dmd_runtime.model.fast_affine import Affine, Stacked, as_rows
 from dmd_runtime.model.fast_group import ByModality, TargetGroup
 from dmd_runtime.model.fast_readout import FrozenHead, edge_ends, edge_weights, vertex
-from dmd_runtime.model.fast_transformer import Affine, Stacked, as_rows
 
 _log = logging.getLogger(__name__)
 

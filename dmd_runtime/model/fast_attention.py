@@ -18,9 +18,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-BLOCK_ROWS = 64
+BLOCK_ROWS = 32
 """Fewest queries per block."""
-BLOCK_WEIGHTS = 32768
+BLOCK_WEIGHTS = 16384
 """Weights of one head that a block may hold above that: so many that they stay in a core's own cache."""
 NOT_ALLOWED = -1e30
 """Added to the score of a key that must not be looked at; 2 to this power is 0."""

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.dmd import DMD, SOURCES
+from dmd_runtime.model.fast_affine import Affine, exact, padded, placed
 from dmd_runtime.model.fast_attention import Sight
 from dmd_runtime.model.fast_readout import FrozenHead, vertex
-from dmd_runtime.model.fast_transformer import Affine, CrossStack, SelfStack, exact, padded, placed
+from dmd_runtime.model.fast_transformer import CrossStack, SelfStack
 
 ByModality = Mapping[Modality, Tensor]
 

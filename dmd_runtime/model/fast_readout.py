@@ -10,7 +10,7 @@ from torch import Tensor
 from dmd_runtime.modality import EDGES, MODALITIES
 from dmd_runtime.model.distillation import GraphDistillationUnit
 from dmd_runtime.model.dmd import ResidualHead
-from dmd_runtime.model.fast_transformer import Affine, one_above_another, placed
+from dmd_runtime.model.fast_affine import Affine, one_above_another, placed
 
 
 class FrozenHead:

@@ -1,7 +1,7 @@
 """Parameter names of the published code (https://github.com/mdswyz/DMD), and what they are called here.
 
-The published model keeps its two graph-distillation units outside and never saves them: its files hold 702 names of the model
-(and those of a BERT), no graph.
+The published model keeps its two graph-distillation units outside and never saves them: its files hold 702 names of the
+model (and those of a BERT), no graph.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dmd_runtime.errors import CheckpointError
 from dmd_runtime.modality import MODALITIES, Graph, Modality
-from dmd_runtime.model.config import DMDConfig
+from dmd_runtime.model.config import GRAPH_WIDTH, DMDConfig
 
 _M = "([lva])"
 _NAMES: Final = tuple(
@@ -116,28 +116,31 @@ def config_of(
         Names are missing, or shapes do not fit the lengths.
     """
     try:
-        project = {m: model[f"proj_{m.value.lower()}.weight"] for m in MODALITIES}  # (d, D_m, k_m)
+        project = {m: tuple(model[f"proj_{m.value.lower()}.weight"].shape) for m in MODALITIES}
+        read = {m: model[f"align_c_{m.value.lower()}.weight"].shape[1] for m in MODALITIES}
         widths: dict[Graph, int] = {graph: len(unit["W_logit.weight"]) for graph, unit in units.items()}
         outputs = len(model["out_layer.weight"])
-        read = {m: model[f"align_c_{m.value.lower()}.weight"].shape[1] for m in MODALITIES}
+        depths = [int(found[1]) for name in model if (found := re.match(r"trans_l_with_a\.layers\.(\d+)\.", name))]
+        (width, _, _), layers = project[Modality.LANGUAGE], 1 + max(depths)
+        config = DMDConfig(
+            dims={m: shape[1] for m, shape in project.items()},
+            kernels={m: shape[2] for m, shape in project.items()},
+            lengths=lengths,
+            width=width,
+            heads=heads,
+            layers=layers,
+            graph_width={**GRAPH_WIDTH, **widths},
+        )
     except KeyError as error:
         raise CheckpointError(f"expected the published model's parameter {error.args[0]}, and it is missing") from None
+    except (IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"expected parameters shaped as in the published model: {error}") from error
     if outputs != 1:
         raise CheckpointError(f"expected a published model with one output (sentiment), got {outputs}")
-    layers = 1 + max(int(found[1]) for name in model if (found := re.match(r"trans_l_with_a\.layers\.(\d+)\.", name)))
-    config = DMDConfig(
-        dims={m: p.shape[1] for m, p in project.items()},
-        kernels={m: p.shape[2] for m, p in project.items()},
-        lengths=lengths,
-        width=project[Modality.LANGUAGE].shape[0],
-        heads=heads,
-        layers=layers,
-        graph_width=widths or DMDConfig.__dataclass_fields__["graph_width"].default_factory(),  # type: ignore[misc]
-    )
     for m, found_width in read.items():
-        if found_width != config.width * config.steps[m]:
+        if found_width != (expected := config.width * config.steps[m]):
             raise CheckpointError(
-                f"{m.word}: {lengths[m]} rows need layers of {config.width * config.steps[m]} inputs, these have {found_width}"
+                f"{m.word}: {lengths[m]} rows need layers of {expected} inputs, these have {found_width}"
             )
     return config
 

@@ -39,7 +39,7 @@ _END: Final = 1.0  # s after the last word
 _MOODS: Final[dict[str, dict[str, float]]] = {
     "neutral": {},
     "happy": {"smile": 1.0, "squint": 0.1},
-    "angry": {"frown": 0.4, "brow_down": 1.0, "squint": 1.0, "pitch": 0.03},
+    "angry": {"frown": 0.4, "brow_down": 1.0, "squint": 0.85, "pitch": 0.03},
     "surprised": {"brow_up": 1.0, "wide": 1.0, "jaw": 0.15, "pitch": -0.03},
     "sad": {"brow_inner": 1.0, "frown": 0.75, "pitch": 0.05, "roll": 0.03},
 }
@@ -164,12 +164,12 @@ def times(timeline: Timeline) -> Floats:
 
 
 def _blinks(duration: float, *, never: Sequence[tuple[float, float]]) -> tuple[float, ...]:
-    """Blinks every 2 to 4.5 s at times that look like chance, none begins in the stretches ``never``."""
+    """Blinks every 2 to 4.5 s at times that look like chance; none begins in a stretch ``never``."""
     out: list[float] = []
     t, k = 0.5, 0
     while t < duration - 0.5:
-        if not any(a <= t <= b for a, b in never):
-            out.append(_on_frame(t))
+        t = max([t, *(end + 0.1 for start, end in never if start <= t <= end)])
+        out.append(_on_frame(t))
         t, k = t + 2.0 + 2.5 * ((k + 1) * 0.618034 % 1.0), k + 1
     return tuple(out)
 

@@ -1,0 +1,357 @@
+"""The composition root: settings, view-models, sessions and the window meet here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from desktop import theme
+from desktop.bridge import SessionBridge
+from desktop.device_lists import NONE, DeviceLists
+from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
+from desktop.live_session import KeepChoice, LiveSession, ModelChoice
+from desktop.log import catch_exceptions, log_path
+from desktop.main_window import MainWindow
+from desktop.models.live import Phase
+from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest, request_of
+from desktop.preferences import PreferencesDialog
+from desktop.settings import SettingsStore
+from desktop.view_models import ViewModels
+from dmd_runtime import DMDError, Edge, Graph, Modality, Reading, resource
+
+logger = logging.getLogger(__name__)
+_PATIENCE_MS = 25_000  # how long a session may drain before the window closes all the same
+_MEDIA = "*.mp4 *.mov *.mkv *.webm *.avi *.m4v *.mpg *.mpeg *.wav *.flac *.mp3 *.m4a *.ogg"
+
+
+class App(QObject):
+    """Wires everything and answers the window's actions; on the GUI thread.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the program will return.
+    """
+
+    _uncaught = Signal(str, str)
+
+    def __init__(self, application: QApplication, options: Options, store: SettingsStore) -> None:
+        super().__init__()
+        self.exit_code = EXIT_OK
+        self.options = options
+        self._application = application
+        self._store = store
+        self._last: SourceRequest | None = None
+        self.bridge = SessionBridge(self)
+        self.models = ViewModels(self.bridge, self)
+        self.sessions = LiveSession(self.models.live, self.bridge, self)
+        self.window = MainWindow(self.models)
+        self.devices = DeviceLists(self)
+        self._apply_settings()
+        self._connect()
+        self._uncaught.connect(self._show_error)
+        catch_exceptions(self._uncaught.emit)
+        self._let_signals_in()
+
+    # ----------------------------------------------------------------- start
+
+    def show(self) -> None:
+        """Put the window on screen; what the command line names starts when it is there."""
+        settings = self._store.now
+        if settings.geometry and self.options.size is None:
+            self.window.restore(settings.geometry, settings.layout)
+        if self.options.size is not None:
+            self.window.resize(*self.options.size)
+        if self._store.problem:
+            self.models.live.notice("settings", self._store.problem)
+        self.window.show()
+
+    def _begin(self) -> None:
+        settings = self._store.now
+        if self.options.quit_after is not None:
+            QTimer.singleShot(round(self.options.quit_after * 1000), self.quit)
+        request = request_of(self.options, resource("demo.mkv"), camera=settings.camera, microphone=settings.microphone)
+        if request is not None:
+            self.run(request)
+        else:
+            self.sessions.preload(self._model_choice())
+        self.devices.refresh()
+
+    def run(self, request: SourceRequest) -> None:
+        """Run ``request`` instead of whatever runs."""
+        self._last = request
+        keep = None
+        if self.options.record and self.options.session_dir is not None:
+            if request.is_live and not self.options.consent:
+                self.models.live.notice("kept", self.tr("Not recorded: a live device needs consent (--consent TEXT)."))
+            else:
+                keep = KeepChoice(
+                    root=self.options.session_dir,
+                    participant=self.options.participant,
+                    task=self.options.task,
+                    consent=self.options.consent or None,
+                )
+        self.sessions.start(request, self._model_choice(), keep)
+
+    def _model_choice(self) -> ModelChoice:
+        settings, options = self._store.now, self.options
+        return ModelChoice(
+            checkpoint=options.checkpoint,
+            speech_model=options.asr_model or settings.speech_model,
+            language=options.language or settings.language,
+            device=options.device or settings.device,
+            offline=options.offline,
+        )
+
+    # ------------------------------------------------------------------- end
+
+    def quit(self) -> None:
+        """Take the picture if one is wanted, end what runs, close. Idempotent."""
+        if self.options.screenshot is not None and not self._save_picture(self.options.screenshot):
+            self.exit_code = self.exit_code or EXIT_FAILED
+        self.window.close()
+
+    def _leave(self) -> None:
+        """End what runs, then close; a session that will not end is left behind after a while, and named in the log."""
+        geometry, layout = self.window.layout_text()
+        if self.options.size is None and not self.options.selftest:
+            self._store.update(geometry=geometry, layout=layout)
+        if not self.sessions.is_busy:
+            self.window.close_now()
+            return
+        self.sessions.idle.connect(self.window.close_now)
+        QTimer.singleShot(_PATIENCE_MS, self.window.close_now)
+        self.sessions.stop()
+
+    def shut_down(self) -> None:
+        """After the event loop: nothing of this program is left running."""
+        self.sessions.shut_down(timeout=10.0)
+        self.devices.close()
+
+    def _save_picture(self, path: Path) -> bool:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        saved = self.window.grab().save(str(path))
+        if not saved:
+            print(f"dmd-desktop: {path}: the picture could not be saved", file=sys.stderr)  # noqa: T201
+        return bool(saved)
+
+    # --------------------------------------------------------------- wiring
+
+    def _connect(self) -> None:
+        window, a, states = self.window, self.window.actions_, self.window.states
+        window.shown.connect(self._begin)
+        window.close_requested.connect(self._leave)
+        window.drawn.connect(self._note_drawn)
+        window.page.video.frame_painted.connect(self._note_frame)
+        window.page.help_requested.connect(self._retry_models)
+        window.notices.action_requested.connect(lambda _: self._retry_models())
+        self.sessions.started.connect(self.models.reset_for)
+        self.sessions.failed.connect(self._note_failure)
+        self.models.live.phase_changed.connect(self._follow_phase)
+        self.devices.listed.connect(self._show_devices)
+        for signal_, slot in (
+            (a.start.triggered, self.start_devices),
+            (a.stop.triggered, self.sessions.stop),
+            (a.open.triggered, self.open_file),
+            (a.demo.triggered, self.watch_demo),
+            (a.synthetic.triggered, lambda: self.run(SourceRequest(kind=SourceKind.SYNTHETIC))),
+            (a.picture.triggered, self._choose_picture),
+            (a.quit.triggered, self.window.close),
+            (a.marker.triggered, self.set_marker),
+            (a.refresh.triggered, self.devices.refresh),
+            (a.larger.triggered, lambda: self._scale(+0.1)),
+            (a.smaller.triggered, lambda: self._scale(-0.1)),
+            (a.preferences.triggered, self._preferences),
+            (a.keys.triggered, lambda: KeysDialog(a.listed(), window).exec()),
+            (a.limits.triggered, self._open_limits),
+            (a.log.triggered, lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_path())))),
+            (a.about.triggered, self._about),
+            (states.start_requested, self.start_devices),
+            (states.open_requested, self.open_file),
+            (states.demo_requested, self.watch_demo),
+            (states.cancel_requested, self.sessions.stop),
+            (states.retry_requested, self._again),
+            (states.choose_requested, lambda: self.models.live.set_phase(Phase.EMPTY)),
+            (window.camera.opened, self.devices.refresh),
+            (window.microphone.opened, self.devices.refresh),
+        ):
+            signal_.connect(slot)
+        a.mirror.toggled.connect(lambda on: self._change({"mirror": on}))
+        a.full_screen.toggled.connect(lambda on: window.showFullScreen() if on else window.showNormal())
+        a.themes.triggered.connect(lambda action: self._change({"theme": action.data()}))
+        window.camera.chosen.connect(self._choose_camera)
+        window.microphone.chosen.connect(self._choose_microphone)
+        self._follow_phase()
+
+    def _let_signals_in(self) -> None:
+        """Ctrl+C closes the window; Python's handlers run only when Python code does."""
+        signal.signal(signal.SIGINT, lambda *_: self.quit())
+        signal.signal(signal.SIGTERM, lambda *_: self.quit())
+        heartbeat = QTimer(self)
+        heartbeat.timeout.connect(lambda: None)
+        heartbeat.start(250)
+
+    # -------------------------------------------------------------- actions
+
+    def start_devices(self) -> None:
+        """Open camera and microphone, after the notice has been read once."""
+        settings = self._store.now
+        if not settings.consent_noticed:
+            notice = CaptureNotice(self.window)
+            if not notice.exec():
+                return
+            if notice.remember:
+                self._store.update(consent_noticed=True)
+        self.run(
+            SourceRequest(
+                kind=SourceKind.DEVICES, camera=self.window.camera.wanted, microphone=self.window.microphone.wanted
+            )
+        )
+
+    def open_file(self) -> None:
+        """Ask for a file and run it."""
+        filters = f"{self.tr('Film or sound')} ({_MEDIA});;{self.tr('All files')} (*)"
+        name, _ = QFileDialog.getOpenFileName(self.window, self.tr("Open"), self._store.now.last_folder, filters)
+        if name:
+            self._store.update(last_folder=str(Path(name).parent))
+            self.run(SourceRequest(kind=SourceKind.FILE, path=name))
+
+    def watch_demo(self) -> None:
+        """Run the film that ships with the program."""
+        self.run(SourceRequest(kind=SourceKind.FILE, path=str(resource("demo.mkv"))))
+
+    def set_marker(self) -> None:
+        """Mark this moment on the timeline."""
+        session = self.sessions.session
+        if session is not None and self.models.live.phase is Phase.RUNNING:
+            timeline = self.models.timeline
+            timeline.mark(session.clock.now(), self.tr("marker %1").replace("%1", str(len(timeline.markers) + 1)))
+
+    def _again(self) -> None:
+        if self._last is not None:
+            self.run(self._last)
+
+    def _retry_models(self) -> None:
+        if self._last is not None:
+            self.run(self._last)
+
+    def _choose_camera(self, name: str) -> None:
+        self._store.update(camera=name)
+        self.sessions.choose_camera(name)
+
+    def _choose_microphone(self, name: str) -> None:
+        self._store.update(microphone=name)
+        self.sessions.choose_microphone(name)
+
+    def _choose_picture(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self.window, self.tr("Save a picture"), "dmd-live.png", "PNG (*.png)")
+        if name:
+            self._save_picture(Path(name))
+
+    def _open_limits(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(resource("..", "docs", "limits.md"))))
+
+    def _preferences(self) -> None:
+        dialog = PreferencesDialog(self._store.now, self.window)
+        dialog.changed.connect(self._change)
+        dialog.exec()
+
+    def _about(self) -> None:
+        health = self.models.health
+        name = health.checkpoint_name or self.tr("none loaded yet")
+        AboutDialog(model=name, device=health.device or "cpu", parent=self.window).exec()
+
+    def _scale(self, by: float) -> None:
+        self._change({"font_scale": round(min(2.0, max(0.8, self._store.now.font_scale + by)), 2)})
+
+    def _change(self, changes: dict[str, object]) -> None:
+        self._store.update(**changes)
+        self._apply_settings()
+
+    def _apply_settings(self) -> None:
+        settings = self._store.now
+        app, a = self._application, self.window.actions_
+        app.setProperty("dmd_font_scale", settings.font_scale)
+        app.setProperty("dmd_reduced_motion", settings.reduced_motion)
+        choice = self.options.theme or settings.theme
+        theme.apply_theme(app, choice)
+        self.models.emotion.smoothing = settings.smoothing
+        for action in a.themes.actions():
+            action.setChecked(action.data() == choice)
+        a.mirror.setChecked(settings.mirror)
+        self.window.page.video.mirrored = None if settings.mirror else False
+        self.window.camera.set_wanted(settings.camera)
+        self.window.microphone.set_wanted(settings.microphone)
+        lanes = [(Graph(g), _edge(text)) for g, text in settings.timeline_edges]
+        if tuple(lanes) != self.models.timeline.lanes:
+            self.models.timeline.lanes = lanes
+
+    # --------------------------------------------------------------- notes
+
+    def _follow_phase(self) -> None:
+        phase, a = self.models.live.phase, self.window.actions_
+        busy = phase in (Phase.LOADING, Phase.STARTING, Phase.RUNNING)
+        a.start.setVisible(not busy)
+        a.stop.setVisible(busy)
+        a.marker.setEnabled(phase is Phase.RUNNING)
+        a.why.setEnabled(phase in (Phase.RUNNING, Phase.ENDED))
+
+    def _show_devices(self, cameras: list[tuple[str, str]], microphones: list[tuple[str, str]], problem: str) -> None:
+        self.window.camera.set_devices(cameras)
+        self.window.microphone.set_devices(microphones)
+        wants = self._store.now.microphone != NONE
+        self.models.live.notice("microphones", problem if problem and wants else None)
+
+    def _note_drawn(self, reading: Reading) -> None:
+        session = self.bridge.session
+        if session is not None and session.clock is not None:
+            self.models.health.note_drawn(session.clock.now() - reading.span.end)
+
+    def _note_frame(self, _: int, t: float) -> None:
+        session = self.bridge.session
+        if session is not None:
+            self.models.health.note_frame_age(session.clock.now() - t)
+
+    def _note_failure(self, problem: str) -> None:
+        named = self.options.source is not None or self.options.demo or self.options.selftest
+        if named and self.exit_code == EXIT_OK:
+            self.exit_code = EXIT_INPUT
+            print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
+
+    def _show_error(self, summary: str, details: str) -> None:
+        if self.options.quit_after is not None or self.options.selftest:  # nobody is there to close a dialog
+            self.exit_code = EXIT_FAILED
+            print(f"dmd-desktop: {summary}\n{details}", file=sys.stderr)  # noqa: T201
+            return
+        ErrorDialog(summary, details, self.window).exec()
+
+
+def _edge(text: str) -> Edge:
+    """``"L>V"`` as an edge."""
+    teacher, _, student = text.partition(">")
+    return Edge(teacher=Modality(teacher), student=Modality(student))
+
+
+def start(options: Options) -> int:
+    """Run the program to its end and return its exit status."""
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("dmd")
+    application.setApplicationDisplayName("DMD Live")
+    application.setDesktopFileName("dmd-live")
+    theme.load_fonts()
+    try:
+        app = App(application, options, SettingsStore())
+    except DMDError as error:
+        print(f"dmd-desktop: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_INPUT
+    app.show()
+    code = application.exec()
+    app.shut_down()
+    return app.exit_code or code

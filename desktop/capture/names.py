@@ -1,0 +1,41 @@
+"""Names of devices, as people type and remember them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from PySide6.QtCore import QCoreApplication
+
+from dmd_runtime import DeviceError
+
+translate = QCoreApplication.translate
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names as given; the second of one name becomes "name (2)"."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out
+
+
+def match_name(text: str, names: Sequence[str]) -> int | None:
+    """Which of ``names`` is meant: the one that equals ``text`` but for case, or the only one that contains it.
+
+    Raises
+    ------
+    DeviceError
+        Several contain it, and none equals it.
+    """
+    wanted = text.casefold()
+    folded = [name.casefold() for name in names]
+    if wanted in folded:
+        return folded.index(wanted)
+    hits = [i for i, name in enumerate(folded) if wanted in name]
+    if len(hits) > 1:
+        message = translate("capture", "“{name}” could be any of {names}.")
+        raise DeviceError(message.format(name=text, names=", ".join(f"“{names[i]}”" for i in hits)))
+    return hits[0] if hits else None

@@ -1,0 +1,260 @@
+"""The window: menus and header above, the page in the middle, the timeline and the health of the machine in docks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from PySide6.QtCore import QByteArray, QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QMenuBar,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.actions import Actions
+from desktop.device_lists import DeviceBox
+from desktop.header import Header
+from desktop.live_page import EDGE_SPACE, LivePage
+from desktop.view_models import ViewModels
+from desktop.widgets.health_panel import HealthPanel
+from desktop.widgets.mark_banner import MarkBanner
+from desktop.widgets.notice_bar import NoticeBar
+from desktop.widgets.state_page import PHASES, StatePage
+from desktop.widgets.status_line import StatusLine
+from desktop.widgets.timeline_view import TimelineView
+
+DEFAULT_SIZE: Final = QSize(1280, 800)
+SMALLEST: Final = QSize(1024, 640)
+
+
+class Grip(QWidget):
+    """A slim handle by which a dock is moved."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(theme.GAP)
+        self.setCursor(Qt.CursorShape.OpenHandCursor)
+        self.setToolTip(self.tr("Drag to move, double-click to float"))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name and arguments
+        """Paint a short bar while the pointer is here."""
+        if not self.underMouse():
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.theme().line)
+        painter.drawRoundedRect(self.width() // 2 - 24, self.height() // 2 - 2, 48, 4, 2, 2)
+        painter.end()
+
+    def event(self, event: QEvent) -> bool:
+        """Show and hide the bar as the pointer comes and goes."""
+        if event.type() in (QEvent.Type.Enter, QEvent.Type.Leave):
+            self.update()
+        return super().event(event)
+
+
+class Dock(QDockWidget):
+    """A card that can be moved, floated, hidden and restored."""
+
+    def __init__(self, title: str, name: str, content: QWidget, parent: QWidget) -> None:
+        super().__init__(title, parent)
+        self.setObjectName(name)
+        self.setTitleBarWidget(Grip(self))
+        holder = QWidget()
+        inside = QVBoxLayout(holder)
+        inside.setContentsMargins(EDGE_SPACE, 0, EDGE_SPACE, 0)
+        inside.addWidget(content)
+        self.setWidget(holder)
+
+
+class WhyPopup(QFrame):
+    """What a reading rests on, in plain words, beside the button that asked."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Popup)
+        self._text = QLabel()
+        self._text.setWordWrap(True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setMargin(theme.INSIDE)
+        self._text.setMinimumWidth(380)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(self._text)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.addWidget(scroll)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+
+    def show_text(self, text: str, at: QPoint) -> None:
+        """Show ``text`` with the top right corner at ``at`` (of the screen)."""
+        self._text.setText(text)
+        width = 420
+        self.resize(width, min(460, self._text.heightForWidth(width - 24) + 8))
+        self.move(at.x() - width, at.y())
+        self.show()
+
+
+class MainWindow(QMainWindow):
+    """Puts view-models, actions and widgets together; decides nothing about sessions.
+
+    Signals
+    -------
+    shown()
+        Once, when the window is on screen.
+    close_requested()
+        The user wants to leave; whoever listens ends what runs and calls :meth:`close_now`.
+    drawn(Reading)
+        A reading has been painted.
+    """
+
+    shown = Signal()
+    close_requested = Signal()
+    drawn = Signal(object)
+
+    def __init__(self, models: ViewModels) -> None:
+        super().__init__()
+        self.models = models
+        self.actions_ = Actions(self)
+        self.camera = DeviceBox(self.tr("Camera"), self.tr("none"))
+        self.microphone = DeviceBox(self.tr("Mic"), self.tr("none"))
+        self.page = LivePage(models)
+        self.states = StatePage(models.live)
+        self.notices = NoticeBar(models.live)
+        self.timeline = TimelineView(models.timeline)
+        self.setWindowTitle("DMD Live")
+        self.setMinimumSize(SMALLEST)
+        self.resize(DEFAULT_SIZE)
+        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks)
+        self._closing = False
+        self._was_shown = False
+        self._why = WhyPopup(self)
+        self._build_middle()
+        self._docks = self._build_docks()
+        self._build_top()
+        self._build_bottom()
+        self._first_layout = self.saveState()
+        self.page.emotion.installEventFilter(self)
+        models.live.phase_changed.connect(self._follow_phase)
+        self.page.why_requested.connect(self.show_why)
+        self.actions_.why.triggered.connect(self.show_why)
+        self.page.edge_selected.connect(models.timeline.toggle_lane)
+        self.actions_.reset_layout.triggered.connect(self.restore_first_layout)
+        self._follow_phase()
+
+    # --------------------------------------------------------------- layout
+
+    def _build_top(self) -> None:
+        bar = QMenuBar()
+        self.actions_.fill(bar, [dock.toggleViewAction() for dock in self._docks])
+        a = self.actions_
+        top = QWidget()
+        column = QVBoxLayout(top)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (
+            bar,
+            Header(self.camera, self.microphone, start=a.start, stop=a.stop, marker=a.marker),
+            MarkBanner(self.models.live),
+            self.notices,
+        ):
+            column.addWidget(widget)
+        self.setMenuWidget(top)
+        self.addActions(self.actions_.findChildren(type(a.start)))  # keys work in full screen too
+
+    def _build_middle(self) -> None:
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.states)
+        self._stack.addWidget(self.page)
+        self.setCentralWidget(self._stack)
+
+    def _build_docks(self) -> tuple[Dock, Dock]:
+        timeline = Dock(self.tr("Timeline"), "timeline", self.timeline, self)
+        health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self)
+        timeline.toggleViewAction().setShortcut("Ctrl+T")
+        health.toggleViewAction().setShortcut("Ctrl+I")
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, timeline)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, health)
+        health.hide()
+        return timeline, health
+
+    def _build_bottom(self) -> None:
+        status = self.statusBar()
+        status.setSizeGripEnabled(False)
+        status.setContentsMargins(EDGE_SPACE - 6, 0, EDGE_SPACE - 6, 0)
+        status.addWidget(StatusLine(self.models.health), 1)
+
+    def restore_first_layout(self) -> None:
+        """Put the docks where they were at first."""
+        self.restoreState(self._first_layout)
+
+    def layout_text(self) -> tuple[str, str]:
+        """Window and docks, to be remembered."""
+        return _text(self.saveGeometry()), _text(self.saveState())
+
+    def restore(self, geometry: str, layout: str) -> None:
+        """Put window and docks where they were; nonsense is ignored."""
+        self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
+        self.restoreState(QByteArray.fromBase64(layout.encode()))
+
+    # ----------------------------------------------------------------- life
+
+    def show_why(self) -> None:
+        """Say what the reading on screen rests on."""
+        panel = self.page.emotion
+        corner = panel.mapToGlobal(QPoint(panel.width() - 8, 36))
+        self._why.show_text(self.models.emotion.explanation(), corner)
+
+    def close_now(self) -> None:
+        """Close without asking anybody."""
+        self._closing = True
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Let whoever runs sessions end them first."""
+        if self._closing:
+            event.accept()
+            return
+        event.ignore()
+        self.close_requested.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Tell that the window is there."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            QTimer.singleShot(0, self.shown.emit)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Tell when a reading has been painted."""
+        if (
+            watched is self.page.emotion
+            and event.type() is QEvent.Type.Paint
+            and self.models.emotion.reading is not None
+        ):
+            reading = self.models.emotion.reading
+            _soon(self, lambda: self.drawn.emit(reading))
+        return super().eventFilter(watched, event)
+
+    def _follow_phase(self) -> None:
+        phase = self.models.live.phase
+        self._stack.setCurrentWidget(self.states if phase in PHASES else self.page)
+
+
+def _soon(context: QObject, call: Callable[[], None]) -> None:
+    """After the event that is being handled now."""
+    QTimer.singleShot(0, context, call)
+
+
+def _text(data: QByteArray) -> str:
+    return bytes(data.toBase64().data()).decode()

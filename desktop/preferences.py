@@ -1,0 +1,83 @@
+"""The preferences dialog: appearance at once, models at the next start of a session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, QDoubleSpinBox, QFormLayout, QWidget
+
+from desktop.settings import Settings
+from desktop.theme import GAP, INSIDE, THEMES
+
+SPEECH_MODELS = ("whisper-tiny.en", "none", "base.en", "small.en", "tiny", "base", "small", "large-v3-turbo")
+LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ko")
+LIMITS = {"font_scale": (0.8, 2.0), "smoothing": (0.0, 10.0)}
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class PreferencesDialog(QDialog):
+    """Shows settings; whatever is changed is told at once.
+
+    Signals
+    -------
+    changed(dict)
+        Names and new values of settings.
+    """
+
+    changed = Signal(dict)
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Preferences"))
+        form = QFormLayout(self)
+        form.setContentsMargins(INSIDE + 4, INSIDE + 4, INSIDE + 4, INSIDE)
+        form.setVerticalSpacing(GAP)
+        form.setHorizontalSpacing(INSIDE)
+        words = {"system": self.tr("as the system"), "dark": self.tr("dark"), "light": self.tr("light")}
+        self._choice(form, self.tr("Theme"), "theme", settings.theme, {name: words[name] for name in THEMES})
+        self._number(form, self.tr("Text size"), "font_scale", settings.font_scale, "×")
+        self._number(form, self.tr("Smoothing of the display"), "smoothing", settings.smoothing, " s")
+        self._tick(form, self.tr("Show the camera as a mirror"), "mirror", settings.mirror)
+        self._tick(form, self.tr("No small motion"), "reduced_motion", settings.reduced_motion)
+        named = {"": self.tr("default (tiny.en)"), "none": self.tr("none")}
+        models = {"": named[""], **{n: named.get(n, n) for n in SPEECH_MODELS[1:]}}
+        self._choice(form, self.tr("Speech model"), "speech_model", settings.speech_model, models)
+        self._choice(form, self.tr("Language"), "language", settings.language, {n: n for n in LANGUAGES})
+        self._choice(form, self.tr("Device"), "device", settings.device, {n: n for n in DEVICES})
+        box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        box.rejected.connect(self.reject)
+        form.addRow(box)
+
+    def _choice(self, form: QFormLayout, label: str, name: str, now: str, options: dict[str, str]) -> None:
+        box = QComboBox()
+        for value, text in {**options, **({} if now in options else {now: now})}.items():
+            box.addItem(text, value)
+        box.setCurrentIndex(box.findData(now))
+        box.currentIndexChanged.connect(lambda: self._tell(name, box.currentData()))
+        self._add(form, label, name, box)
+
+    def _number(self, form: QFormLayout, label: str, name: str, now: float, unit: str) -> None:
+        low, high = LIMITS[name]
+        box = QDoubleSpinBox()
+        box.setRange(low, high)
+        box.setSingleStep(0.1)
+        box.setDecimals(1)
+        box.setSuffix(unit)
+        box.setValue(now)
+        box.valueChanged.connect(lambda value: self._tell(name, round(value, 2)))
+        self._add(form, label, name, box)
+
+    def _tick(self, form: QFormLayout, label: str, name: str, now: bool) -> None:
+        box = QCheckBox()
+        box.setChecked(now)
+        box.toggled.connect(lambda on: self._tell(name, on))
+        self._add(form, label, name, box)
+
+    def _add(self, form: QFormLayout, label: str, name: str, box: QWidget) -> None:
+        box.setObjectName(name)
+        box.setAccessibleName(label)
+        form.addRow(label, box)
+
+    def _tell(self, name: str, value: Any) -> None:
+        self.changed.emit({name: value})

@@ -1,0 +1,90 @@
+"""Problems that are not yet resolved, one slim line each."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, Signal
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from desktop import theme
+from desktop.models.health import Severity
+from desktop.models.live import LiveModel, Notice
+from desktop.widgets.labels import Label
+from desktop.widgets.signs import Sign
+
+_STRIPE = 4.0  # px
+
+
+class _Line(QWidget):
+    """One notice."""
+
+    def __init__(self, notice: Notice) -> None:
+        super().__init__()
+        self.notice = notice
+        self.setAccessibleName(notice.text)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.INSIDE, 5, 8, 5)
+        row.setSpacing(10)
+        row.addWidget(Sign(Severity.AMBER, 14))
+        text = Label(notice.text, wraps=True)
+        text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        row.addWidget(text, 1)
+        self.button = QPushButton(notice.action)
+        self.button.setVisible(bool(notice.action))
+        self.button.setAccessibleDescription(notice.text)
+        row.addWidget(self.button)
+        self.setMinimumHeight(36)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
+        """Paint a card with a stripe at its left."""
+        colours = theme.theme()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        shape = QPainterPath()
+        shape.addRoundedRect(area, theme.RADIUS_SMALL, theme.RADIUS_SMALL)
+        painter.fillPath(shape, colours.card)
+        painter.save()
+        painter.setClipPath(shape)
+        painter.fillRect(QRectF(0, 0, _STRIPE, self.height()), theme.WARNING)
+        painter.restore()
+        painter.setPen(QPen(colours.line, 1.0))
+        painter.drawPath(shape)
+        painter.end()
+
+
+class NoticeBar(QWidget):
+    """The model's notices, oldest first; hidden without any; touched by the window's thread only.
+
+    Signals
+    -------
+    action_requested : the key of the notice whose button was pressed.
+    """
+
+    action_requested = Signal(str)
+
+    def __init__(self, model: LiveModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._lines: dict[str, _Line] = {}
+        self._stack = QVBoxLayout(self)
+        self._stack.setContentsMargins(0, 0, 0, 0)
+        self._stack.setSpacing(6)
+        self.setAccessibleName(self.tr("Problems"))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        model.notices_changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        notices = self._model.notices
+        for key, line in list(self._lines.items()):
+            if notices.get(key) != line.notice:
+                self._stack.removeWidget(self._lines.pop(key))
+                line.hide()
+                line.deleteLater()
+        for place, (key, notice) in enumerate(notices.items()):
+            if key not in self._lines:
+                line = self._lines[key] = _Line(notice)
+                line.button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
+                self._stack.insertWidget(place, line)
+        self.setVisible(bool(notices))

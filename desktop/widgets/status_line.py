@@ -1,0 +1,181 @@
+"""The truth about the machine in one line at the bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop import theme
+from desktop.models.health import Figures, HealthModel, Severity, severity
+from desktop.widgets.signs import paint_sign, severity_colour
+
+_DOT = " · "
+_SIGN = 12.0
+_BETWEEN = 24.0  # px at least between left and right
+_SIDE = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One figure of the line."""
+
+    text: str
+    severity: Severity = Severity.GOOD
+
+
+class StatusLine(QWidget):
+    """Figures at the left, what runs at the right; touched by the window's thread only.
+
+    Where it is narrow, the least important figures are left out, never one that is bad, and then texts are elided. The
+    tool tip and the accessible description always have all of them.
+    """
+
+    def __init__(self, model: HealthModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._segments: list[Segment] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(200)
+        self.setAccessibleName(self.tr("Status"))
+        model.changed.connect(self._refresh)
+        self._refresh()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As drawn."""
+        return QSize(1240, round(38 * theme.scale()))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """One line high."""
+        return QSize(200, round(30 * theme.scale()))
+
+    # ------------------------------------------------------------------ text
+
+    def segments(self, figures: Figures) -> list[Segment]:
+        """All figures that have been measured, the most important first."""
+        f, out = figures, []
+        if f.drawn_p95_ms is not None:
+            out.append(Segment(text=self.tr("window → drawn {0:.0f} ms p95").format(f.drawn_p95_ms)))
+        if f.dropped_percent is not None:
+            text = self.tr("dropped {0:.1f} %").format(f.dropped_percent)
+            out.append(Segment(text=text, severity=severity(f.dropped_percent)))
+        if f.audio_lost_percent:
+            text = self.tr("sound lost {0:.1f} %").format(f.audio_lost_percent)
+            out.append(Segment(text=text, severity=severity(f.audio_lost_percent)))
+        if f.speech_lag is not None:
+            out.append(Segment(text=self.tr("speech lag {0:.1f} s").format(f.speech_lag)))
+        if f.cpu_percent is not None:
+            out.append(Segment(text=self.tr("CPU {0:.0f} %").format(f.cpu_percent)))
+        if f.disk_left is not None:
+            out.append(Segment(text=self._disk(f.disk_left)))
+        return out
+
+    def provenance(self, *, room: float) -> str:
+        """What runs and that it runs here; elided at the name of the checkpoint."""
+        local = self.tr("local only")
+        rest = _DOT.join(part for part in (self._model.device, local) if part)
+        name = self._model.checkpoint_name
+        if not name:
+            return rest
+        metrics = self._metrics()
+        for_name = room - metrics.horizontalAdvance(_DOT + rest)
+        if for_name < metrics.horizontalAdvance("nnnn…"):
+            return metrics.elidedText(rest, Qt.TextElideMode.ElideLeft, room)
+        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, for_name) + _DOT + rest
+
+    def fitted(self, room: float) -> list[Segment]:
+        """As many figures as fit into ``room`` pixels; bad ones before all others."""
+        order = sorted(range(len(self._segments)), key=lambda i: (self._segments[i].severity is Severity.GOOD, i))
+        keep: list[int] = []
+        for i in order:
+            if self._width([self._segments[k] for k in sorted((*keep, i))]) > room:
+                break
+            keep.append(i)
+        return [self._segments[i] for i in sorted(keep)]
+
+    def shown(self) -> tuple[list[Segment], str]:
+        """What is painted at the width in force."""
+        room = self.width() - 2.0 * _SIDE
+        right = self.provenance(room=max(room * 0.42, room - self._width(self._segments) - _BETWEEN))
+        left = room - self._metrics().horizontalAdvance(right) - _BETWEEN
+        segments = self.fitted(left)
+        if not segments and self._segments:
+            first = min(self._segments, key=lambda s: s.severity is Severity.GOOD)
+            sign = _SIGN + 6.0 if first.severity is not Severity.GOOD else 0.0
+            text = self._metrics().elidedText(first.text, Qt.TextElideMode.ElideRight, left - sign)
+            segments = [Segment(text=text, severity=first.severity)] if text else []
+        return segments, right
+
+    def _disk(self, seconds: float) -> str:
+        if seconds >= 5400:
+            return self.tr("disk {0} h left").format(round(seconds / 3600))
+        return self.tr("disk {0} min left").format(round(seconds / 60))
+
+    # -------------------------------------------------------------- painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
+        """Paint both sides."""
+        segments, right = self.shown()
+        painter = QPainter(self)
+        colours = theme.theme()
+        metrics = self._metrics()
+        height = float(self.height())
+        x = float(_SIDE)
+        for i, segment in enumerate(segments):
+            painter.setFont(self._font())
+            if i:
+                painter.setPen(colours.dim)
+                x += self._text(painter, x, _DOT)
+            if segment.severity is not Severity.GOOD:
+                ground = severity_colour(segment.severity)
+                paint_sign(painter, QPointF(x + _SIGN / 2, height / 2), _SIGN, segment.severity, ground=ground)
+                x += _SIGN + 6.0
+                painter.setFont(self._font(bold=True))
+            painter.setPen(severity_colour(segment.severity))
+            x += self._text(painter, x, segment.text)
+        painter.setFont(self._font())
+        painter.setPen(colours.dim)
+        self._text(painter, self.width() - _SIDE - metrics.horizontalAdvance(right), right)
+        painter.end()
+
+    def _text(self, painter: QPainter, x: float, text: str) -> float:
+        width = QFontMetricsF(painter.font()).horizontalAdvance(text)
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(QRectF(x, 0, width + 2, self.height()), flags, text)
+        return width
+
+    def _width(self, segments: list[Segment]) -> float:
+        plain, bold = self._metrics(), self._metrics(bold=True)
+        width = plain.horizontalAdvance(_DOT) * max(0, len(segments) - 1)
+        for segment in segments:
+            good = segment.severity is Severity.GOOD
+            width += plain.horizontalAdvance(segment.text) if good else bold.horizontalAdvance(segment.text) + 18.0
+        return width
+
+    def _font(self, *, bold: bool = False) -> QFont:
+        return theme.font(12, weight=QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
+
+    def _metrics(self, *, bold: bool = False) -> QFontMetricsF:
+        return QFontMetricsF(self._font(bold=bold))
+
+    # --------------------------------------------------------------- changes
+
+    def _refresh(self) -> None:
+        self._segments = self.segments(self._model.figures())
+        words = {Severity.GOOD: "", Severity.AMBER: self.tr(" (high)"), Severity.RED: self.tr(" (too high)")}
+        left = _DOT.join(s.text + words[s.severity] for s in self._segments)
+        whole = _DOT.join(part for part in (left, self.provenance(room=10_000)) if part)
+        if whole != self.accessibleDescription():
+            self.setAccessibleDescription(whole)
+            self.setToolTip(whole)
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow the theme and the font scale."""
+        if event.type() is QEvent.Type.ApplicationFontChange:
+            self.updateGeometry()
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationFontChange):
+            self.update()
+        super().changeEvent(event)
