@@ -352,6 +352,8 @@ def open_source(request: SourceRequest) -> Source:
     DMDError
         It cannot be read, or a number is outside its rule.
     """
+    if request.source is not None:
+        return request.source
     if request.kind is SourceKind.SYNTHETIC:
         return SyntheticSource(duration=request.seconds, size=(640, 480), paced=True)
     return FileSource(Path(request.path), paced=True)

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NoReturn
 
-from dmd_runtime import __version__
+from dmd_runtime import Source, __version__
 
 EXIT_OK, EXIT_FAILED, EXIT_INPUT, EXIT_USAGE = 0, 1, 2, 64
 SELFTEST_SECONDS = 10.0
@@ -26,13 +26,14 @@ class SourceKind(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRequest:
-    """What to run: devices by name, a file, or test signals; ``seconds`` only of test signals."""
+    """What to run: devices by name, a file, or test signals (for ``seconds``); or a ``source`` that is made already."""
 
     kind: SourceKind
     path: str = ""
     camera: str = ""
     microphone: str = ""
     seconds: float = 3600.0
+    source: Source | None = None
 
     @property
     def is_live(self) -> bool:

@@ -41,6 +41,8 @@ _HOME = {
     "Assets": "assets",
     "FileSource": "sources.file",
     "SyntheticSource": "sources.synthetic",
+    "frame_image": "sources.synthetic",
+    "read_frame_number": "sources.synthetic",
     "Session": "streaming.session",
     "SessionState": "streaming.session",
     "Latest": "streaming.channel",
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
     from dmd_runtime.sources.base import SourceInfo as SourceInfo
     from dmd_runtime.sources.file import FileSource as FileSource
     from dmd_runtime.sources.synthetic import SyntheticSource as SyntheticSource
+    from dmd_runtime.sources.synthetic import frame_image as frame_image
+    from dmd_runtime.sources.synthetic import read_frame_number as read_frame_number
     from dmd_runtime.streaming.channel import Latest as Latest
     from dmd_runtime.streaming.session import Session as Session
     from dmd_runtime.streaming.session import SessionState as SessionState

@@ -1,8 +1,8 @@
 """Replay recorded numbers of the published DMD code: ``python -m tests.parity GOLDEN.npz [--keys KEYS.json]``.
 
-The file holds inputs, 38 outputs, the edges of both graphs, and either quantised weights or the recipe to make them (then
-``--keys`` names the JSON of parameter names and shapes). Its ``meta`` is JSON: tag, seed, lens_LAV, feature_dims (L, A, V),
-kernels (L, A, V), dst [width, heads].
+The file holds inputs, 38 outputs, the edges of both graphs, and either quantised weights or the recipe to make them
+(then ``--keys`` names the JSON of parameter names and shapes). Its ``meta`` is JSON: tag, seed, lens_LAV, feature_dims
+(L, A, V), kernels (L, A, V), dst [width, heads].
 
 Exit status: 0 within tolerance, 1 past it, 2 the input is not such a file. The last line is
 ``max_abs_output=… max_abs_edges=…``.
@@ -35,11 +35,21 @@ INPUTS = {L: "text", V: "video", A: "audio"}
 PARTS = {"dmd": "dmd.", "homo_kernel": "homo.", "hetero_kernel": "hetero."}
 UNITS = {Graph.HOMOGENEOUS: "homo_kernel", Graph.HETEROGENEOUS: "hetero_kernel"}
 CONFIGS = ("mosi_aligned", "mosi_unaligned", "mosei_aligned", "mosei_unaligned")
-WEIGHT_KINDS = {0: 0.0, 1: 1.0}  # kind in the file: what is added to the scaled integers
+BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Golden(NamedTuple):
-    """One recorded case: inputs {m: (B, T_m, D_m)}, named outputs, edges {Graph: (6, B)}, and the model to replay."""
+    """One recorded case: inputs {m: (B, T_m, D_m)}, named outputs and edges, and the model to replay."""
 
     model: DMD
     features: Mapping[Modality, torch.Tensor]
@@ -48,26 +58,39 @@ class Golden(NamedTuple):
     meta: Mapping[str, Any]
 
 
+class Quantised(NamedTuple):
+    """A weight as int8 times a power of two; kind 0 as it is, 1 plus one, 2 all zeros, 3 all two."""
+
+    integers: np.ndarray
+    exponent: int
+    kind: int
+
+    def tensor(self) -> torch.Tensor:
+        """Float32."""
+        scaled = self.integers.astype(np.float32) * np.float32(2.0**self.exponent)
+        values = {0: scaled, 1: 1 + scaled, 2: np.zeros_like(scaled), 3: np.full_like(scaled, 2)}[self.kind]
+        return torch.from_numpy(np.asarray(values, dtype=np.float32))
+
+
 class GoldenError(Exception):
     """The file is not a golden file."""
 
 
 def load(path: Path, keys: Path | None = None) -> Golden:
     """Read a golden file; nothing in it is ever unpickled."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise GoldenError(f"{path}: expected a golden file (npz), and it is no npz")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays["meta"]))
         lengths = dict(zip((L, A, V), (int(n) for n in meta["lens_LAV"]), strict=True))
         features = {m: torch.from_numpy(arrays[f"in/{name}"]) for m, name in INPUTS.items()}
-        parts = (
-            _recorded_weights(arrays)
-            if any(n.startswith("q/") for n in arrays)
-            else _recipe_weights(meta, keys, lengths)
-        )
         heads = int(meta["dst"][1])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        recorded = _recorded_weights(arrays)
+    except BROKEN as error:
         raise GoldenError(f"{path}: expected a golden file (npz with meta, in/…, out/…), got {error!r}") from error
+    parts = recorded if any(recorded.values()) else _recipe_weights(meta, keys, lengths)
     units = {graph: parts[part] for graph, part in UNITS.items()}
     model = DMD(reference.config_of(parts["dmd"], units, lengths=lengths, heads=heads))
     model.load_state_dict(reference.convert(parts["dmd"], units))
@@ -79,39 +102,39 @@ def load(path: Path, keys: Path | None = None) -> Golden:
 
 
 def _recorded_weights(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, torch.Tensor]]:
-    """Weights stored as int8 times a power of two."""
-    parts: dict[str, dict[str, torch.Tensor]] = {}
-    for part, prefix in PARTS.items():
-        parts[part] = {}
-        for name in (n for n in arrays if n.startswith(f"q/{prefix}")):
-            exponent, kind = (int(v) for v in arrays[f"k/{name[2:]}"])
-            values = arrays[name].astype(np.float32)
-            if kind in WEIGHT_KINDS:
-                values = WEIGHT_KINDS[kind] + values * np.float32(2.0**exponent)
-            parts[part][name.removeprefix(f"q/{prefix}")] = torch.from_numpy(np.asarray(values, dtype=np.float32))
-    return parts
+    return {
+        part: {
+            name.removeprefix(f"q/{prefix}"): Quantised(q, *(int(v) for v in arrays[f"k/{name[2:]}"])).tensor()
+            for name, q in arrays.items()
+            if name.startswith(f"q/{prefix}")
+        }
+        for part, prefix in PARTS.items()
+    }
 
 
 def _recipe_weights(
     meta: Mapping[str, Any], keys: Path | None, lengths: Mapping[Modality, int]
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Weights made from the seed: Philox bytes, keyed by seed and name, scaled by powers of two."""
+    """Weights made from the seed, in the shapes that the JSON of names states."""
     if keys is None:
         raise GoldenError("this file holds no weights: name the JSON of parameter names and shapes with --keys")
-    shapes = json.loads(keys.read_text(encoding="utf-8"))
-    config = next((c for c in CONFIGS if str(meta["tag"]).startswith(c)), None)
-    if config is None or config not in shapes:
-        raise GoldenError(f"{keys}: expected one of {', '.join(CONFIGS)} for tag {meta['tag']!r}")
-    width = int(meta["dst"][0])
-    kernels = dict(zip((L, A, V), meta["kernels"], strict=True))
-    flat = {m: width * (lengths[m] - int(kernels[m]) + 1) for m in Modality}
-    return {
-        part: {
-            name: torch.from_numpy(_recipe_weight(prefix + name, _fitted(name, shape, flat), int(meta["seed"])))
-            for name, shape in shapes[config][part].items()
+    try:
+        tag, seed, width = str(meta["tag"]), int(meta["seed"]), int(meta["dst"][0])
+        kernels = dict(zip((L, A, V), (int(k) for k in meta["kernels"]), strict=True))
+        flat = {m: width * (lengths[m] - kernels[m] + 1) for m in Modality}
+        shapes = json.loads(keys.read_text(encoding="utf-8"))
+        config = next((c for c in CONFIGS if tag.startswith(c) and c in shapes), None)
+        if config is None:
+            raise GoldenError(f"{keys}: expected one of {', '.join(CONFIGS)} for tag {tag!r}")
+        return {
+            part: {
+                name: from_recipe(prefix + name, _fitted(name, shape, flat), seed).tensor()
+                for name, shape in shapes[config][part].items()
+            }
+            for part, prefix in PARTS.items()
         }
-        for part, prefix in PARTS.items()
-    }
+    except BROKEN as error:
+        raise GoldenError(f"{keys}: expected parameter names and shapes by configuration, got {error!r}") from error
 
 
 _LENGTH_DEPENDENT = re.compile(r"(proj_cosine|align_c|proj1|proj2|out_layer)_([lva])(_low)?\.(weight|bias)")
@@ -131,15 +154,16 @@ def _fitted(name: str, shape: list[int], flat: Mapping[Modality, int]) -> tuple[
     return tuple(shape)
 
 
-def _recipe_weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def from_recipe(name: str, shape: tuple[int, ...], seed: int) -> Quantised:
+    """Philox bytes keyed by seed and (prefixed) name, scaled by a power of two that follows from the shape."""
     count = math.prod(shape)
     stream = np.random.Philox(key=(seed << 32) | zlib.crc32(name.encode())).random_raw((count + 7) // 8)
-    q = (stream.astype("<u8").view(np.uint8)[:count].astype(np.int16) - 128).astype(np.float32).reshape(shape)
+    integers = (stream.astype("<u8").view(np.uint8)[:count].astype(np.int16) - 128).astype(np.int8).reshape(shape)
     if "layer_norm" in name and name.endswith("weight"):
-        return 1 + q * np.float32(2.0**-10)
+        return Quantised(integers, -10, 1)
     if len(shape) == 1:
-        return q * np.float32(2.0**-10)
-    return q * np.float32(2.0 ** round(math.log2(0.8 / (math.sqrt(math.prod(shape[1:])) * 73.9))))
+        return Quantised(integers, -10, 0)
+    return Quantised(integers, round(math.log2(0.8 / (math.sqrt(math.prod(shape[1:])) * 73.9))), 0)
 
 
 def named_outputs(out: DMDOutput) -> dict[str, np.ndarray]:
@@ -158,23 +182,23 @@ def named_outputs(out: DMDOutput) -> dict[str, np.ndarray]:
         named[f"c_{x}_sim"] = out.common_aligned[m]
         named[f"proj_s_{x}"] = out.exclusive_aligned[m]
         named[f"last_h_{x}"] = out.memory[m]
-    return {name: tensor.numpy() for name, tensor in named.items()}
+    return {name: tensor.cpu().numpy() for name, tensor in named.items()}
 
 
 def named_edges(out: DMDOutput) -> dict[str, np.ndarray]:
-    """Edges of both graphs under the names of the published code: weights (6, B), scores summed over the batch (6, 1)."""
+    """Edges under the names of the published code: weights (6, B), and scores summed over the batch (6, 1)."""
     named = {}
     for graph, edges in out.graphs.items():
-        named[f"edges_{graph.value}"] = edges.weights.T.numpy()
-        named[f"edges_origin_{graph.value}"] = edges.scores.sum(dim=0)[:, None].numpy()
+        named[f"edges_{graph.value}"] = edges.weights.T.cpu().numpy()
+        named[f"edges_origin_{graph.value}"] = edges.scores.sum(dim=0)[:, None].cpu().numpy()
     return named
 
 
-def deviations(golden: Golden) -> tuple[dict[str, float], dict[str, float]]:
+def deviations(golden: Golden, device: str = "cpu") -> tuple[dict[str, float], dict[str, float]]:
     """Largest absolute difference of every recorded output and of every recorded edge array."""
-    with torch.inference_mode():
-        out = golden.model(golden.features)
-    return _compare(golden.outputs, named_outputs(out)), _compare(golden.edges, named_edges(out))
+    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        out = golden.model.to(device)({m: x.to(device) for m, x in golden.features.items()})
+        return _compare(golden.outputs, named_outputs(out)), _compare(golden.edges, named_edges(out))
 
 
 def _compare(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -194,14 +218,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("golden", type=Path)
     parser.add_argument("--keys", type=Path)
     parser.add_argument("--tolerance", type=float, default=TOLERANCE)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     options = parser.parse_args(arguments)
     try:
-        outputs, edges = deviations(load(options.golden, options.keys))
-    except (GoldenError, CheckpointError, ConfigError, OSError, ValueError, RuntimeError) as error:
+        outputs, edges = deviations(load(options.golden, options.keys), options.device)
+    except (GoldenError, CheckpointError, ConfigError, OSError, ValueError, TypeError, RuntimeError) as error:
         print(f"parity: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 2
     for name, difference in {**outputs, **edges}.items():
         print(f"{name:24s} {difference:.3g}")  # noqa: T201
+    print(f"{len(outputs)} outputs, {len(edges)} arrays of edges")  # noqa: T201
     print(f"max_abs_output={max(outputs.values()):.3g} max_abs_edges={max(edges.values()):.3g}")  # noqa: T201
     return 0 if max(*outputs.values(), *edges.values()) <= options.tolerance else 1
 

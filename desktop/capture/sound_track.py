@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import av
@@ -56,8 +55,8 @@ class Resampler:
 class SoundTrack:
     """The sound of one session, whichever microphones it comes from; one thread at a time.
 
-    Whatever is missing becomes ``lost`` of the block behind the hole. Blocks tile session time: ``block.t`` is where the
-    one before ended, plus ``lost``.
+    Whatever is missing becomes ``lost`` of the block behind the hole. Blocks tile session time: ``block.t`` is where
+    the one before ended, plus ``lost``.
 
     Attributes
     ----------
@@ -77,22 +76,23 @@ class SoundTrack:
         self._lost += self.clock.begin(captured)
         self._begin = self.clock.count
 
-    def add(self, samples: Sound, arrived: float, *, missing: int = 0, overrun: bool = False) -> Iterator[AudioBlock]:
-        """Take float32 (n,) at the analysis rate and give out the blocks that are full; see :meth:`SampleClock.take`."""
+    def add(self, samples: Sound, arrived: float, *, missing: int = 0, overrun: bool = False) -> list[AudioBlock]:
+        """Take float32 (n,) at the analysis rate, return the blocks that are full; see :meth:`SampleClock.take`."""
         placed = self.clock.take(len(samples), arrived, missing=missing, overrun=overrun)
         kept = samples[placed.dropped :]
+        blocks = []
         if placed.lost:
-            yield from self.finish()
+            blocks = self.finish()
             self._lost += placed.lost
             self._begin = self.clock.count - len(kept)
         self._waiting = np.concatenate((self._waiting, kept))
         while len(self._waiting) >= BLOCK:
-            yield self._block(BLOCK)
+            blocks.append(self._block(BLOCK))
+        return blocks
 
-    def finish(self) -> Iterator[AudioBlock]:
-        """Give out what waits for its block to be full."""
-        if len(self._waiting):
-            yield self._block(len(self._waiting))
+    def finish(self) -> list[AudioBlock]:
+        """Return what waits for its block to be full: none or one."""
+        return [self._block(len(self._waiting))] if len(self._waiting) else []
 
     def _block(self, size: int) -> AudioBlock:
         block = AudioBlock(

@@ -135,8 +135,10 @@ class SpeechLag:
             spans.append((activity.settled_until, activity.settled_until))
         for start, end in spans:
             if self._voiced and start - self._voiced[-1][1] < _TOGETHER:
-                start, _ = self._voiced.pop()  # noqa: PLW2901
-            self._voiced.append((start, end))
+                begun, until = self._voiced.pop()
+                self._voiced.append((begun, max(until, end)))
+            else:
+                self._voiced.append((start, end))
         self._forget()
 
     def take_utterance(self, utterance: Utterance) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 
 from desktop import theme
 
-_WIDEST = 620
+_WIDEST = 700
 
 
 class CentredPage(QScrollArea):
@@ -16,7 +16,7 @@ class CentredPage(QScrollArea):
     Attributes
     ----------
     column : QVBoxLayout
-        At most 620 pixels wide, in the middle.
+        At most 700 pixels wide, in the middle.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:

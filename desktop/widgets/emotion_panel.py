@@ -23,7 +23,6 @@ from desktop.widgets.painted import (
     LinkButton,
     PaintedCard,
     advance,
-    chips_width,
     draw_chip,
     draw_text,
     fitting,
@@ -55,8 +54,9 @@ class Frame:
 class EmotionPanel(PaintedCard):
     """The reading in large, with a bar per emotion in a fixed order.
 
-    The marks on a bar are what the modalities say alone; each has its own colour and shape: L a full triangle, V an open
-    one, A a full one that points up. A reading that is not valid is grey and says why; an untrained model's is subdued.
+    The marks on a bar are what the modalities say alone; each has its own colour and shape: L a full triangle, V an
+    open one, A a full one that points up. A reading that is not valid is grey and says why; an untrained model's is
+    subdued.
 
     Signals
     -------
@@ -122,7 +122,7 @@ class EmotionPanel(PaintedCard):
         if self._model.state is EmotionState.NOT_VALID:  # the reason stands beside the large words
             text = fitting(small, right.width(), coverage_text(dict(self._model.coverage)), "")
         else:
-            text = fitting(small, right.width(), self._model.validity)
+            text = fitting(small, right.width(), self._model.validity, self._model.validity.partition(" · ")[0], "")
         draw_text(painter, right, RIGHT, text, small, look.dim)
 
     def _paint_words(self, painter: QPainter, line: QRectF) -> None:
@@ -155,21 +155,23 @@ class EmotionPanel(PaintedCard):
         look, font = theme.theme(), theme.font(11)
         here = [m for m in MODALITIES if any(m in said for said in self._model.opinions.values())]
         words = self.tr("alone:")
-        step = advance(font, "M") + 21
-        width = advance(font, words) + 8 + len(here) * step
+        size = 4.6 * theme.scale()
+        gap, letter = 12 * theme.scale(), size + 4
+        width = advance(font, words) + sum(gap + 2 * size + 4 + advance(font, m.value) for m in here)
         if not here or width > room.width():
             return
-        x = round(room.right() - width)
+        x = room.right() - width
         painter.setFont(font)
         painter.setPen(look.dim)
-        painter.drawText(QPointF(x, round(base)), words)
-        x += round(advance(font, words)) + 12
+        painter.drawText(QPointF(round(x), round(base)), words)
+        x += advance(font, words)
         for m in here:
-            draw_opinion(painter, m, QPointF(x, round(base) - 1), 4.2 * theme.scale(), look.card)
+            x += gap + size
+            draw_opinion(painter, m, QPointF(round(x), round(base) - 1), size, look.card)
             painter.setFont(font)
             painter.setPen(look.dim)
-            painter.drawText(QPointF(x + 8, round(base)), m.value)
-            x += round(step)
+            painter.drawText(QPointF(round(x + letter), round(base)), m.value)
+            x += letter + advance(font, m.value)
 
     def _paint_row(self, painter: QPainter, row: QRectF, label: str, share: float) -> None:
         look, frame, valid = theme.theme(), self.frame(), self._model.valid
@@ -178,11 +180,12 @@ class EmotionPanel(PaintedCard):
         font = theme.font(
             min(13, max(11, round(row.height() * 0.58))), weight=SEMI_BOLD if leading else QFont.Weight.Normal
         )
+        track = self._track(row)
+        row = QRectF(row.left(), track.center().y() - row.height() / 2, row.width(), row.height())
         name = QRectF(row.left(), row.top(), frame.names, row.height())
         draw_text(painter, name, LEFT, fitting(font, frame.names - 6, emotion_word(label)), font, ink)
         text = f"{self._model.shown[label]:.2f}" if valid and label in self._model.shown else _NONE
         draw_text(painter, row, RIGHT, text, font, ink)
-        track = self._track(row)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.track)
         radius = track.height() / 2
@@ -193,7 +196,7 @@ class EmotionPanel(PaintedCard):
             colour = theme.emotion_colour(label)
             painter.setBrush(theme.with_alpha(colour, _SUBDUED) if self._subdued() else colour)
             painter.drawRoundedRect(bar, end, end if bar.width() < 2 * radius else radius)
-        size = min(5.0, max(3.2, (row.height() - track.height()) * 0.5)) * 0.92
+        size = min(5.4, max(3.8, (row.height() - track.height()) * 0.55))
         said = self._model.opinions.get(label, {})
         for m in reversed(MODALITIES):
             if m in said:
@@ -350,20 +353,19 @@ class EmotionPanel(PaintedCard):
 
 def draw_opinion(painter: QPainter, m: Modality, foot: QPointF, size: float, ground: QColor) -> None:
     """A modality's mark, standing on ``foot``: L a full triangle, V an open one, A a full one that points up."""
-    x, y = foot.x(), foot.y()
-    colour = theme.MODALITY[m]
+    x, y, high = foot.x(), foot.y(), 1.25 * size
+    round_join = (Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
     if m is Modality.VISUAL:
-        open_ = [
-            QPointF(x - size * 0.85, y - size * 1.1),
-            QPointF(x, y - 0.8),
-            QPointF(x + size * 0.85, y - size * 1.1),
-        ]
-        for pen in (QPen(ground, 3.2), QPen(colour, 1.9)):
+        open_ = [QPointF(x - size * 0.8, y - high + 0.8), QPointF(x, y - 1.0), QPointF(x + size * 0.8, y - high + 0.8)]
+        for pen in (QPen(ground, 3.4, *round_join), QPen(theme.MODALITY[m], 1.8, *round_join)):
             painter.setPen(pen)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawPolyline(open_)
         return
-    tip, base = (y, y - size * 1.2) if m is Modality.LANGUAGE else (y - size * 1.2, y)
-    painter.setPen(QPen(ground, 1.0))
-    painter.setBrush(colour)
-    painter.drawPolygon([QPointF(x - size, base), QPointF(x + size, base), QPointF(x, tip)])
+    tip, base = (y, y - high) if m is Modality.LANGUAGE else (y - high, y)
+    shape = [QPointF(x - size, base), QPointF(x + size, base), QPointF(x, tip)]
+    painter.setPen(QPen(ground, 2.0, *round_join))
+    painter.setBrush(ground)
+    painter.drawPolygon(shape)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.MODALITY[m])
+    painter.drawPolygon(shape)

@@ -91,6 +91,11 @@ class EmptyPage(CentredPage):
         self.column.addSpacing(8)
         self.column.addWidget(private)
 
+    @property
+    def first(self) -> QPushButton:
+        """What most people want."""
+        return self.start
+
 
 def _paint_arrow(painter: QPainter, teacher: QPointF, student: QPointF, colour: QColor) -> None:
     """Paint one of the two arrows between two rings, on the right of the way it goes."""

@@ -14,6 +14,8 @@ from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import Label
 from desktop.widgets.signs import Sign
 
+_MOST_LINES = 12  # of details before they scroll
+
 
 class FailedPage(CentredPage):
     """The model's message, its first line large, the others as details.
@@ -40,14 +42,14 @@ class FailedPage(CentredPage):
         self.details.setReadOnly(True)
         self.details.setTabChangesFocus(True)
         self.details.setAccessibleName(self.tr("Details"))
-        self.details.setMaximumHeight(180)
+        self.details.document().setDocumentMargin(0)
         self.retry = QPushButton(self.tr("Try again"))
         self.choose = QPushButton(self.tr("Choose another source"))
         self.copy = QPushButton(self.tr("Copy details"))
         self.retry.clicked.connect(self.retry_requested)
         self.choose.clicked.connect(self.choose_requested)
         self.copy.clicked.connect(self._copy)
-        self._buttons = FlowLayout(spacing=theme.GAP)
+        self._buttons = FlowLayout(spacing=theme.GAP, centred=False)
         for button in (self.retry, self.choose, self.copy):
             button.setAccessibleName(button.text())
             button.setMinimumHeight(36)
@@ -65,12 +67,18 @@ class FailedPage(CentredPage):
         self.what.setText(first)
         self.details.setPlainText(rest.strip("\n"))
         self.details.setVisible(bool(rest.strip()))
+        lines = min(_MOST_LINES, 1 + sum(1 + len(line) // 80 for line in rest.strip().splitlines()))
+        self.details.setFixedHeight(lines * self.details.fontMetrics().lineSpacing() + 16)
         self.copy.setText(self.tr("Copy details"))
-        helps = self.choose if self._model.remedy is Remedy.CHOOSE else self.retry
         for button in (self.retry, self.choose):
-            button.setProperty("kind", "primary" if button is helps else "")
+            button.setProperty("kind", "primary" if button is self.first else "")
             button.style().unpolish(button)
             button.style().polish(button)
+
+    @property
+    def first(self) -> QPushButton:
+        """The button that helps most."""
+        return self.choose if self._model.remedy is Remedy.CHOOSE else self.retry
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._model.message)

@@ -1,4 +1,4 @@
-"""A centred row that breaks into several where it is too narrow."""
+"""A row that breaks into several where it is too narrow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Items in their preferred size, row by row, each row in the middle."""
+    """Items in their preferred size, row by row; one that is wider than the whole is narrowed.
 
-    def __init__(self, parent: QWidget | None = None, *, spacing: int = 12) -> None:
+    Parameters
+    ----------
+    spacing : int
+        Pixels between items and between rows.
+    centred : bool
+        Each row in the middle instead of at the left.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, spacing: int = 12, centred: bool = True) -> None:
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
+        self._centred = centred
         self.setContentsMargins(QMargins(0, 0, 0, 0))
         self.setSpacing(spacing)
 
@@ -42,47 +51,55 @@ class FlowLayout(QLayout):
     def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt's name
         """Height of all rows."""
         rows = self._rows(width)
-        return sum(self._height(row) for row in rows) + self.spacing() * max(0, len(rows) - 1)
+        return sum(_tallest(row) for row in rows) + self.spacing() * max(0, len(rows) - 1)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Everything in one row."""
-        widths = [item.sizeHint().width() for item in self._shown()]
-        return QSize(sum(widths) + self.spacing() * max(0, len(widths) - 1), self._height(self._shown()))
+        hints = [item.sizeHint() for item in self._shown()]
+        width = sum(hint.width() for hint in hints) + self.spacing() * max(0, len(hints) - 1)
+        return QSize(width, max((hint.height() for hint in hints), default=0))
 
     def minimumSize(self) -> QSize:  # noqa: N802 - Qt's name
-        """The widest item."""
-        items = self._shown()
-        return QSize(max((item.sizeHint().width() for item in items), default=0), self._height(items))
+        """One item in each row."""
+        smallest = [item.minimumSize() for item in self._shown()]
+        width, height = (max((f(size) for size in smallest), default=0) for f in (QSize.width, QSize.height))
+        return QSize(width, height)
 
     def setGeometry(self, area: QRect) -> None:  # noqa: N802 - Qt's name
         """Place everything."""
         super().setGeometry(area)
         y = area.y()
         for row in self._rows(area.width()):
-            widths = [item.sizeHint().width() for item in row]
-            x = area.x() + (area.width() - sum(widths) - self.spacing() * (len(row) - 1)) // 2
-            height = self._height(row)
-            for item, width in zip(row, widths, strict=True):
-                item.setGeometry(QRect(QPoint(x, y), QSize(width, height)))
-                x += width + self.spacing()
-            y += height + self.spacing()
+            used = sum(size.width() for _, size in row) + self.spacing() * (len(row) - 1)
+            x = area.x() + ((area.width() - used) // 2 if self._centred else 0)
+            for item, size in row:
+                item.setGeometry(QRect(QPoint(x, y), QSize(size.width(), _tallest(row))))
+                x += size.width() + self.spacing()
+            y += _tallest(row) + self.spacing()
 
-    def _rows(self, width: int) -> list[list[QLayoutItem]]:
-        rows: list[list[QLayoutItem]] = []
+    def _rows(self, width: int) -> list[list[tuple[QLayoutItem, QSize]]]:
+        rows: list[list[tuple[QLayoutItem, QSize]]] = []
         used = 0
         for item in self._shown():
-            wide = item.sizeHint().width()
-            if not rows or used + self.spacing() + wide > width:
-                rows.append([item])
-                used = wide
+            size = _size(item, width)
+            if not rows or used + self.spacing() + size.width() > width:
+                rows.append([(item, size)])
+                used = size.width()
             else:
-                rows[-1].append(item)
-                used += self.spacing() + wide
+                rows[-1].append((item, size))
+                used += self.spacing() + size.width()
         return rows
 
     def _shown(self) -> list[QLayoutItem]:
         return [item for item in self._items if not item.isEmpty()]
 
-    @staticmethod
-    def _height(items: list[QLayoutItem]) -> int:
-        return max((item.sizeHint().height() for item in items), default=0)
+
+def _size(item: QLayoutItem, most: int) -> QSize:
+    hint = item.sizeHint()
+    width = min(hint.width(), max(most, item.minimumSize().width()))
+    narrowed = width < hint.width() and item.hasHeightForWidth()
+    return QSize(width, item.heightForWidth(width) if narrowed else hint.height())
+
+
+def _tallest(row: list[tuple[QLayoutItem, QSize]]) -> int:
+    return max(size.height() for _, size in row)

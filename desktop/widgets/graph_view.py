@@ -38,8 +38,8 @@ _CHOOSE: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 class GraphView(PaintedCard):
     """A directed triangle: arrows from teacher to student in the teacher's colour, as wide as their weight is large.
 
-    The numbers are the model's own, written as soon as they come; widths, opacities and rings follow within
-    :data:`~desktop.widgets.glide.GLIDE_MS` where motion is wanted. The mouse, or the arrow keys where the card has the focus, point at an edge,
+    The numbers are the model's own, written as soon as they come; widths, opacities and rings follow by a
+    :class:`~desktop.widgets.glide.Glide`. The mouse, or the arrow keys where the card has the focus, point at an edge,
     which then tells its words, value and history.
 
     Signals

@@ -74,7 +74,7 @@ class StageTable(QAbstractTableModel):
             return self.titles()[section]
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _NUMBERS_RIGHT if section else _NAMES_LEFT
-        return None
+        return theme.font(11) if role == Qt.ItemDataRole.FontRole else None
 
     def data(self, index: Index, role: int = 0) -> Any:
         """Texts; drops stand out."""
@@ -133,6 +133,10 @@ class HealthPanel(TitledCard):
         grid.setContentsMargins(0, 8, 0, 12)
         grid.setHorizontalSpacing(theme.INSIDE)
         grid.setVerticalSpacing(theme.GAP)
+        self._figures["drawn"].setToolTip(self.tr("From the end of a window to its reading on screen"))
+        self._figures["age"].setToolTip(self.tr("From a picture's capture to the screen"))
+        self._figures["dropped"].setToolTip(self.tr("Pictures skipped within the last minute, of those due"))
+        self._figures["cpu"].setToolTip(self.tr("100 % is one core"))
         for i, figure in enumerate(self._figures.values()):
             grid.addWidget(figure, i // 3, i % 3)
         for column in range(3):
@@ -150,12 +154,12 @@ class HealthPanel(TitledCard):
         return {
             "preview": self.tr("preview"),
             "faces": self.tr("faces searched"),
-            "dropped": self.tr("pictures dropped"),
-            "drawn": self.tr("window → drawn p50 / p95"),
+            "dropped": self.tr("dropped"),
+            "drawn": self.tr("drawn p50 / p95"),
             "age": self.tr("picture age p95"),
             "sound": self.tr("sound lost"),
             "lag": self.tr("speech lag"),
-            "cpu": self.tr("CPU (100 % = one core)"),
+            "cpu": self.tr("CPU"),
             "memory": self.tr("memory"),
         }
 
@@ -172,7 +176,6 @@ class HealthPanel(TitledCard):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         header.setMinimumSectionSize(40)
-        header.setFont(theme.font(11))
         table.setFont(theme.font(12))
         table.setMinimumHeight(round(_ROW * theme.scale() * 3))
 

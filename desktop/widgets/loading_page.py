@@ -54,6 +54,11 @@ class LoadingPage(CentredPage):
         model.phase_changed.connect(self._refresh)
         self._refresh()
 
+    @property
+    def first(self) -> QPushButton:
+        """The only button."""
+        return self.cancel
+
     def _refresh(self) -> None:
         loading = self._model.loading
         if [step.key for step in loading.steps] != list(self._rows):

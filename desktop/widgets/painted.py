@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetricsF, QMouseEvent, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QEvent, QRectF, Qt
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from desktop import theme
@@ -136,12 +135,6 @@ def draw_chip(painter: QPainter, left: float, middle: float, text: str) -> float
     return box.right()
 
 
-def chips_width(texts: Sequence[str]) -> float:
-    """The room that chips need side by side."""
-    metrics = QFontMetricsF(theme.font(10, weight=BOLD))
-    return sum(round(metrics.horizontalAdvance(text)) + 14 + 6 for text in texts)
-
-
 def advance(font: QFont, text: str) -> float:
     """The width of a text."""
     return QFontMetricsF(font).horizontalAdvance(text)
@@ -161,17 +154,3 @@ def title_font() -> QFont:
     font = theme.font(11, weight=SEMI_BOLD)
     font.setLetterSpacing(QFont.SpacingType.PercentageSpacing, 101)
     return font
-
-
-def triangle(a: QPointF, b: QPointF, c: QPointF) -> QPainterPath:
-    """A closed triangle."""
-    path = QPainterPath(a)
-    path.lineTo(b)
-    path.lineTo(c)
-    path.closeSubpath()
-    return path
-
-
-def position(event: QMouseEvent) -> QPointF:
-    """Where in the widget a mouse event happened."""
-    return event.position()

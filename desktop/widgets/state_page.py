@@ -40,7 +40,11 @@ class StatePage(QWidget):
         super().__init__(parent)
         self._model = model
         self.empty, self.loading, self.failed = EmptyPage(), LoadingPage(model), FailedPage(model)
-        self._pages = {Phase.EMPTY: self.empty, Phase.LOADING: self.loading, Phase.FAILED: self.failed}
+        self._pages: dict[Phase, EmptyPage | LoadingPage | FailedPage] = {
+            Phase.EMPTY: self.empty,
+            Phase.LOADING: self.loading,
+            Phase.FAILED: self.failed,
+        }
         self._stack = QStackedWidget()
         for page in self._pages.values():
             self._stack.addWidget(page)
@@ -58,12 +62,13 @@ class StatePage(QWidget):
         self._refresh()
 
     @property
-    def page(self) -> QWidget | None:
+    def page(self) -> EmptyPage | LoadingPage | FailedPage | None:
         """The page that is shown, if one is."""
         return self._pages.get(self._model.phase)
 
     def _refresh(self) -> None:
         page = self.page
-        if page is not None:
-            self._stack.setCurrentWidget(page)
         self.setVisible(page is not None)
+        if page is not None and page is not self._stack.currentWidget():
+            self._stack.setCurrentWidget(page)
+            page.first.setFocus(Qt.FocusReason.OtherFocusReason)

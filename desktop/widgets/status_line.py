@@ -81,7 +81,7 @@ class StatusLine(QWidget):
             return rest
         metrics = self._metrics()
         for_name = room - metrics.horizontalAdvance(_DOT + rest)
-        if for_name < metrics.horizontalAdvance("nnnn…"):
+        if for_name < metrics.horizontalAdvance("nnnnnnnn…"):
             return metrics.elidedText(rest, Qt.TextElideMode.ElideLeft, room)
         return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, for_name) + _DOT + rest
 

@@ -25,6 +25,7 @@ class TitledCard(QWidget):
     Attributes
     ----------
     title, remark : Label
+    header : QHBoxLayout
     body : QVBoxLayout
     """
 
@@ -32,15 +33,15 @@ class TitledCard(QWidget):
         super().__init__(parent)
         self.title = Label(title, pixels=11, weight=QFont.Weight.DemiBold, dim=True)
         self.remark = Label(pixels=11, dim=True)
-        header = QHBoxLayout()
-        header.setSpacing(theme.GAP)
-        header.addWidget(self.title)
-        header.addStretch(1)
-        header.addWidget(self.remark)
+        self.header = QHBoxLayout()
+        self.header.setSpacing(theme.GAP)
+        self.header.addWidget(self.title)
+        self.header.addStretch(1)
+        self.header.addWidget(self.remark)
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(theme.INSIDE, theme.GAP, theme.INSIDE, theme.GAP)
         self.body.setSpacing(4)
-        self.body.addLayout(header)
+        self.body.addLayout(self.header)
         self.setAccessibleName(title)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name

@@ -6,13 +6,14 @@ from bisect import bisect_right
 from collections import deque
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMargins, QObject, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
     QLinearGradient,
     QPainter,
     QPaintEvent,
+    QResizeEvent,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
@@ -79,16 +80,11 @@ class WordsEdit(QTextEdit):
         self._starts.clear()
         self._cut = self._end = 0
         spacing = QTextBlockFormat()
-        spacing.setLineHeight(_LINE * theme.scale(), QTextBlockFormat.LineHeightTypes.MinimumHeight.value)
+        spacing.setLineHeight(round(_LINE * theme.scale()), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
         cursor = QTextCursor(self.document())
         cursor.setBlockFormat(spacing)
         self._append(self._model.first, self._model.end)
         self._replace_tentative()
-
-    def whole_lines(self, height: int) -> int:
-        """Height of as many whole lines as go into ``height``, at least one."""
-        line = round(_LINE * theme.scale())
-        return max(1, height // line) * line
 
     # --------------------------------------------------------------- changes
 
@@ -142,7 +138,23 @@ class WordsEdit(QTextEdit):
 
     # ---------------------------------------------------------------- moving
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Show whole lines only, and leave the scroll bar its place before it is needed."""
+        self._set_margins()
+        super().resizeEvent(event)
+        self._stay()
+
+    def _set_margins(self) -> None:
+        bar = self.verticalScrollBar()
+        aside = 0 if bar.maximum() > bar.minimum() else bar.sizeHint().width()
+        line = round(_LINE * theme.scale())
+        below = self.height() % line if self.height() > line else 0
+        margins = QMargins(0, 0, aside, below)
+        if margins != self.viewportMargins():
+            self.setViewportMargins(margins)
+
     def _stay(self) -> None:
+        self._set_margins()
         if self._follows:
             self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
 
@@ -150,9 +162,9 @@ class WordsEdit(QTextEdit):
         self._follows = value >= self.verticalScrollBar().maximum() - 2
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Paint the text; what leaves at the top fades instead of being cut."""
+        """Paint the text; a line that has half left at the top fades instead of being cut."""
         super().paintEvent(event)
-        if self.verticalScrollBar().value() > 0:
+        if self.verticalScrollBar().value() % round(_LINE * theme.scale()):
             ground = theme.theme().card
             fade = QLinearGradient(0, 0, 0, _FADE)
             fade.setColorAt(0, ground)
@@ -206,10 +218,12 @@ class TranscriptView(TitledCard):
         self.help.clicked.connect(self.help_requested)
         self._empty = QWidget()
         row = QHBoxLayout(self._empty)
-        row.setContentsMargins(0, 4, 0, 0)
         row.setSpacing(theme.GAP)
         row.addWidget(self.hint, 1)
         row.addWidget(self.help, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.setContentsMargins(theme.INSIDE, theme.GAP, 6, theme.GAP)
+        self.header.setContentsMargins(0, 0, theme.INSIDE - 6, 0)
+        row.setContentsMargins(0, 4, theme.INSIDE - 6, 0)
         self.body.addWidget(self.edit, 1)
         self.body.addWidget(self._empty, 1)
         self.setMinimumHeight(92)
@@ -224,7 +238,8 @@ class TranscriptView(TitledCard):
 
     def _choose(self) -> None:
         empty = self._model.is_empty
-        self.hint.setText(self._model.absent or self.tr("Words appear here as they are spoken."))
+        reason = self._model.absent
+        self.hint.setText(reason[:1].upper() + reason[1:] or self.tr("Words appear here as they are spoken."))
         self.help.setVisible(self._model.model_is_missing)
         self.edit.setVisible(not empty)
         self._empty.setVisible(empty)

@@ -20,7 +20,7 @@ SHADE: Final = QColor(0, 0, 0, 168)
 """Ground of chips over any picture: white ink on it has at least 6 : 1, over white too."""
 INK: Final = QColor("#FFFFFF")
 INK_DIM: Final = QColor("#D5DBE2")
-_CROPPED_AT_MOST = 0.12  # share of the picture that may be cut away to fill the stage
+_CROPPED_AT_MOST = 0.2  # share of the picture that may be cut away to fill the stage
 _LOWEST_DB, _HIGHEST_DB = -60.0, 0.0
 _CHEAP = 4.0e6  # pixels read and written a picture up to which smooth scaling stays below 4 ms
 
@@ -85,16 +85,16 @@ def closed_curve(points: Sequence[QPointF]) -> QPainterPath:
 def paint_outline(painter: QPainter, path: QPainterPath, colour: QColor) -> None:
     """Paint a dotted outline that is seen on light and dark pictures alike."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    for ink, width in ((theme.with_alpha(QColor("#000000"), 0.45), 4.4), (colour, 2.4)):
+    for ink, width in ((theme.with_alpha(QColor("#000000"), 0.4), 4.0), (colour, 2.8)):
         pen = QPen(ink, width)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        pen.setDashPattern([0.01 / width, 6.0 / width])
+        pen.setDashPattern([0.01 / width, 7.0 / width])
         painter.setPen(pen)
         painter.drawPath(path)
 
 
 def paint_chip(painter: QPainter, area: QRectF, text: str, *, ground: QColor = SHADE, ink: QColor = INK) -> None:
-    """Paint a rounded chip with text in its middle, in the painter's font."""
+    """Paint a rounded chip with text in its middle, in the painter's font; the text is not elided."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(ground)
     painter.drawRoundedRect(area, area.height() / 2, area.height() / 2)
@@ -140,4 +140,19 @@ def paint_letter(painter: QPainter, centre: QPointF, letter: str, colour: QColor
     painter.setFont(theme.font(9, weight=QFont.Weight.Bold))
     painter.setPen(INK)
     painter.drawText(QRectF(centre.x() - 8, centre.y() - 8, 16, 16), Qt.AlignmentFlag.AlignCenter, letter)
+    painter.restore()
+
+
+def paint_missing(painter: QPainter, centre: QPointF, letter: str, colour: QColor) -> None:
+    """Paint a modality that is missing as the graphs do: its letter in a broken ring."""
+    pen = QPen(theme.with_alpha(colour, 0.8), 2.4)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    pen.setDashPattern([3.4, 2.2])
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(pen)
+    painter.drawEllipse(centre, 24.0, 24.0)
+    painter.save()
+    painter.setFont(theme.font(16, weight=QFont.Weight.Bold))
+    painter.setPen(INK_DIM)
+    painter.drawText(QRectF(centre.x() - 24, centre.y() - 24, 48, 48), Qt.AlignmentFlag.AlignCenter, letter)
     painter.restore()

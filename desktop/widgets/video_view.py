@@ -140,10 +140,14 @@ class VideoView(QWidget):
             self.frame_painted.emit(frame.seq, frame.t)
 
     def _paint_message(self, painter: QPainter, stage: QRectF) -> None:
+        text = stage.adjusted(32.0, 40.0, -32.0, -40.0)
+        if Modality.VISUAL in self._model.absent:
+            centre = stage.center() - QPointF(0.0, 26.0)
+            painting.paint_missing(painter, centre, Modality.VISUAL.value, theme.MODALITY[Modality.VISUAL])
+            text.translate(0.0, 24.0)
         painter.setFont(theme.font(13))
         painter.setPen(painting.INK_DIM)
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        painter.drawText(stage.adjusted(32, 48, -32, -48), int(flags), self.stage_text())
+        painter.drawText(text, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self.stage_text())
 
     def _paint_face(self, painter: QPainter, area: QRectF) -> None:
         face = self._model.face
@@ -171,12 +175,14 @@ class VideoView(QWidget):
         widest = self.tr("{0} dB {1}").format("−88", self.tr("speaking"))
         text_width = max(metrics.horizontalAdvance(widest), metrics.horizontalAdvance(text))
         sign = 20.0 if clipping else 0.0
-        track = min(298.0, room.width() - 58.0 - text_width)
-        pill = QRectF(room.left(), room.top(), track + text_width + 38.0 + sign, room.height())
+        track = min(298.0, room.width() - 78.0 - text_width)
+        pill = QRectF(room.left(), room.top(), track + text_width + 58.0 + sign, room.height())
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(painting.SHADE)
         painter.drawRoundedRect(pill, pill.height() / 2, pill.height() / 2)
-        bar = QRectF(pill.left() + 12.0, pill.center().y() - 4.0, track, 8.0)
+        letter = QPointF(pill.left() + 13.0, pill.center().y())
+        painting.paint_letter(painter, letter, Modality.ACOUSTIC.value, theme.MODALITY[Modality.ACOUSTIC])
+        bar = QRectF(pill.left() + 30.0, pill.center().y() - 4.0, track, 8.0)
         share = painting.level_share(self._model.loudness.bar_db)
         painting.paint_meter(painter, bar, share, colour=theme.MODALITY[Modality.ACOUSTIC], clipping=clipping)
         left = bar.right() + 12.0

@@ -170,11 +170,13 @@ class DMDConfig:
             rest = dict(body)
             dropout = dict(rest.pop("dropout"))
             attention = {Modality(k): p for k, p in dropout.pop("attention").items()}
-            by_modality = {
-                name: {Modality(k): v for k, v in rest.pop(name).items()} for name in ("dims", "lengths", "kernels")
-            }
+            dims, lengths, kernels = (
+                {Modality(k): v for k, v in rest.pop(name).items()} for name in ("dims", "lengths", "kernels")
+            )
             return cls(
-                **by_modality,
+                dims=dims,
+                lengths=lengths,
+                kernels=kernels,
                 graph_width={Graph(k): v for k, v in rest.pop("graph_width").items()},
                 prior={Graph(k): tuple(v) for k, v in rest.pop("prior").items()},
                 labels=_texts(rest.pop("labels")),

@@ -58,8 +58,8 @@ class MultiheadAttention(nn.Module):
         A target step that may look at nothing gets zeros from the heads (never NaN).
         """
         d = target.shape[-1]
-        weight_q, weight_k, weight_v = self.in_proj.weight.split(d)
-        bias_q, bias_k, bias_v = self.in_proj.bias.split(d)
+        weight_q, weight_k, weight_v = self.in_proj.weight.chunk(3)
+        bias_q, bias_k, bias_v = self.in_proj.bias.chunk(3)
         q = self._split(F.linear(target, weight_q, bias_q))  # (B, h, T, d/h)
         k = self._split(F.linear(source, weight_k, bias_k))  # (B, h, S, d/h)
         v = self._split(F.linear(source, weight_v, bias_v))
@@ -67,10 +67,11 @@ class MultiheadAttention(nn.Module):
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=-1) * allowed.any(dim=-1, keepdim=True)
         heads = F.dropout(weights, self.dropout, self.training) @ v  # (B, h, T, d/h)
-        return self.out_proj(heads.transpose(1, 2).flatten(2))  # (B, T, d)
+        joined: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))  # (B, T, d)
+        return joined
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
 
 
 class TransformerLayer(nn.Module):
@@ -91,7 +92,8 @@ class TransformerLayer(nn.Module):
         """One layer: ``x`` (B, T, d), ``source`` (B, S, d) or None for self-attention."""
         target = self.attention_norm(x)
         x = x + self.attention(target, target if source is None else self.attention_norm(source), allowed)
-        return x + self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
+        fed: Tensor = self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
+        return x + fed
 
 
 class Transformer(nn.Module):
@@ -139,7 +141,8 @@ class Transformer(nn.Module):
             allowed = allowed & keys[:, None, None, :]  # (B, 1, T, S)
         for layer in self.layers:
             x = layer(x, y, allowed)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def _embed(self, x: Tensor, real: Tensor | None) -> Tensor:
         # The reference tests the first channel before it scales; scaling keeps zeros zero.

@@ -42,6 +42,7 @@ class Decoupling(nn.Module):
     def __init__(self, config: DMDConfig) -> None:
         super().__init__()
         d = config.width
+        self.kernels = dict(config.kernels)
         self.text_dropout = nn.Dropout(config.dropout.text)
         self.project = nn.ModuleDict(
             {m.value: nn.Conv1d(config.dims[m], d, config.kernels[m], bias=False) for m in MODALITIES}
@@ -70,5 +71,4 @@ class Decoupling(nn.Module):
         """Which steps have seen at least one real row: ``mask`` bool (B, T_m) -> (B, T_m - k_m + 1)."""
         if mask is None:
             return None
-        kernel = self.project[modality.value].kernel_size[0]
-        return mask.unfold(1, kernel, 1).any(dim=-1)
+        return mask.unfold(1, self.kernels[modality], 1).any(dim=-1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -182,8 +182,9 @@ class DMD(nn.Module):
 
     def _remember(self, m: Modality, exclusive: ByModality, real: Mapping[Modality, Tensor | None]) -> Tensor:
         """What modality ``m`` takes from the two others, and then from itself: (B, 2d)."""
+        from_source: Any = self.crossmodal[m.value]  # typed as a bare Module
         crossed = [
-            self.crossmodal[m.value][s.value](exclusive[m], exclusive[s], target_real=real[m], source_real=real[s])
+            from_source[s.value](exclusive[m], exclusive[s], target_real=real[m], source_real=real[s])
             for s in SOURCES[m]
         ]  # two of (B, T', d)
         joined = _only(torch.cat(crossed, dim=2), real[m])  # (B, T', 2d)

@@ -54,7 +54,11 @@ def frame(seq: int = 0, t: float | None = None, image: Picture | None = None) ->
 
 
 def face(
-    t: float, *, confidence: float = 0.97, centre: tuple[float, float] = (0.50, 0.45), radii: tuple[float, float] = (0.115, 0.27)
+    t: float,
+    *,
+    confidence: float = 0.97,
+    centre: tuple[float, float] = (0.50, 0.45),
+    radii: tuple[float, float] = (0.115, 0.27),
 ) -> FaceObservation:
     """An oval of 36 points."""
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
@@ -74,7 +78,11 @@ def words(
     """The words of a text, one after the other."""
     return tuple(
         Word(
-            span=Span(start + i * each, start + (i + 1) * each), text=w, p=0.93, committed=committed, speaker_visible=seen
+            span=Span(start + i * each, start + (i + 1) * each),
+            text=w,
+            p=0.93,
+            committed=committed,
+            speaker_visible=seen,
         )
         for i, w in enumerate(text.split())
     )
@@ -134,9 +142,7 @@ def fetching() -> LiveModel:
     model.set_step("face_landmarker", StepState.DONE)
     url = "https://models.example.org/whisper-tiny.en/model.bin"
     model.take_progress(
-        Progress(
-            asset="whisper-tiny.en", file="model.bin", done_bytes=41_200_000, total_bytes=75_537_502, source=url
-        )
+        Progress(asset="whisper-tiny.en", file="model.bin", done_bytes=41_200_000, total_bytes=75_537_502, source=url)
     )
     return model
 
@@ -258,7 +264,7 @@ LIVE: Final[Mapping[str, Callable[[], LiveModel]]] = {
     "synthetic, clipping": lambda: running("SYNTHETIC", level_db=-0.4, clipping=True),
     "white": lambda: running(image=np.full((720, 1280, 3), 255, dtype=np.uint8)),
     "4:3": lambda: running(image=portrait(640, 480)),
-    "portrait": lambda: running(image=portrait(720, 1280)),
+    "portrait": lambda: running(image=portrait(720, 1280), seen=False),
     "starting": starting,
     "no video": without_video,
     "no sound, ended": without_sound,

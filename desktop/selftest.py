@@ -1,0 +1,108 @@
+"""``dmd-desktop --selftest``: ten seconds of the demo through everything, then what was seen is checked and printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+from desktop import theme
+from desktop.app import App
+from desktop.models.live import Phase
+from desktop.options import EXIT_FAILED, EXIT_OK, SELFTEST_SECONDS, Options
+from desktop.settings import SettingsStore
+from dmd_runtime import MODALITIES, Graph, Reading, Word
+
+_MOST_LOADING: Final = 180.0  # s until models must have been loaded
+_FEWEST_READINGS: Final = 12  # of 17 windows that end within ten seconds
+_FEWEST_PICTURES: Final = 150  # of 300: a busy machine may skip some
+_EXACT: Final = 1e-5
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    seen: str
+
+
+@dataclass
+class Seen:
+    """What came during the test."""
+
+    readings: list[Reading] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    pictures: set[int] = field(default_factory=set)
+    drawn: dict[int, bool] = field(default_factory=dict)
+    """Window index: whether both graphs drew the very numbers of the reading."""
+
+    def checks(self) -> Iterator[Check]:
+        """Judge it."""
+        readings = self.readings
+        yield Check("readings", len(readings) >= _FEWEST_READINGS, f"{len(readings)} in {SELFTEST_SECONDS:g} s")
+        graphs = [edges for r in readings for edges in r.edges.values() if edges is not None]
+        sums = [abs(sum(edges.values()) - 1.0) for edges in graphs]
+        yield Check("edges of both graphs sum to 1", bool(sums) and max(sums) < _EXACT, f"{len(sums)} graphs")
+        seen = {m for r in readings for m in MODALITIES if r.unimodal[Graph.HOMOGENEOUS][m] is not None}
+        yield Check("all three modalities", len(seen) == len(MODALITIES), " ".join(sorted(m.value for m in seen)))
+        text = " ".join(word.text for word in self.words)
+        yield Check("words", len(self.words) >= 3, repr(text))
+        yield Check("pictures painted", len(self.pictures) >= _FEWEST_PICTURES, str(len(self.pictures)))
+        right = bool(self.drawn) and all(self.drawn.values())
+        yield Check("graphs drawn are the readings' own", right, f"{len(self.drawn)} windows")
+
+
+class SelfTest(QObject):
+    """Watches the program run its demo; ends it after ten seconds of running."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.seen = Seen()
+        self._app = app
+        self._clock_started = False
+        app.bridge.reading.connect(self.seen.readings.append)
+        app.bridge.word.connect(self.seen.words.append)
+        app.window.page.video.frame_painted.connect(lambda seq, _: self.seen.pictures.add(seq))
+        app.window.drawn.connect(self._compare)
+        app.models.live.phase_changed.connect(self._follow)
+        QTimer.singleShot(round(_MOST_LOADING * 1000), self, self._too_late)
+
+    def _follow(self) -> None:
+        phase = self._app.models.live.phase
+        if phase is Phase.RUNNING and not self._clock_started:
+            self._clock_started = True
+            QTimer.singleShot(round((SELFTEST_SECONDS + 1.0) * 1000), self._app.quit)
+        elif phase is Phase.FAILED:
+            self._app.quit()
+
+    def _too_late(self) -> None:
+        if not self._clock_started:
+            self._app.quit()
+
+    def _compare(self, reading: Reading) -> None:
+        views = self._app.window.page.graphs
+        self.seen.drawn[reading.index] = all(
+            views[graph].drawn_edges() == dict(reading.edges[graph] or {}) for graph in Graph
+        )
+
+
+def run_selftest(options: Options) -> int:
+    """Run it and print a summary; 0 where everything was as it should be, else 1."""
+    application = QApplication(sys.argv[:1])
+    theme.load_fonts()
+    app = App(application, options, SettingsStore())
+    test = SelfTest(app)
+    app.show()
+    application.exec()
+    app.shut_down()
+    checks = list(test.seen.checks())
+    for check in checks:
+        print(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.seen}")  # noqa: T201 - the command's output
+    good = all(check.good for check in checks) and app.exit_code == EXIT_OK
+    print(f"selftest: {'passed' if good else 'failed'}")  # noqa: T201
+    return EXIT_OK if good else EXIT_FAILED
