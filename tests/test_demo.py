@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -21,6 +22,7 @@ from tests.features.face_assets import face_model
 from tests.features.speech_assets import errors, listen, plain, recogniser, segments_of
 
 FILM = Path(__file__).resolve().parent.parent / "resources" / "demo.mkv"
+logger = logging.getLogger(__name__)
 PLAN: dict[str, Any] = json.loads(FILM.with_suffix(".json").read_text(encoding="utf-8"))
 
 
@@ -114,24 +116,34 @@ def test_a_face_is_seen_but_while_the_camera_is_away(seen: Seen) -> None:
     outside = (seen.due < turned["t0"]) | (seen.due > turned["t1"])
     middle = (seen.due > away["t0"]) & (seen.due < away["t1"])
     found = np.isin(seen.due, seen.times)
+    logger.info("face found, camera on it: %d of %d", found[outside].sum(), outside.sum())
+    logger.info("face found, camera away: %d of %d", found[middle].sum(), middle.sum())
     assert middle.sum() >= 25
     assert not found[middle].any()
     assert found[outside].mean() >= 0.95
 
 
-def test_the_face_does_what_the_words_say(seen: Seen) -> None:
-    smile = ("mouthSmileLeft", "mouthSmileRight")
-    brow_down = ("browDownLeft", "browDownRight")
-    brow_up = ("browOuterUpLeft", "browOuterUpRight")
-    assert seen.mean("happy", *smile) > seen.mean("angry", *smile) + 0.4
-    assert seen.mean("angry", *brow_down) > seen.mean("happy", *brow_down) + 0.1
-    assert seen.mean("surprised", *brow_up) > seen.mean("angry", *brow_up) + 0.3
-    assert seen.mean("sad", "browInnerUp") > seen.mean("angry", "browInnerUp") + 0.3
+@pytest.mark.parametrize(
+    ("names", "high", "low", "by"),
+    [
+        ("mouthSmileLeft mouthSmileRight", "happy", "angry", 0.4),
+        ("mouthSmileLeft mouthSmileRight", "happy", "sad", 0.4),
+        ("browDownLeft browDownRight", "angry", "happy", 0.12),
+        ("browDownLeft browDownRight", "angry", "sad", 0.12),
+        ("browOuterUpLeft browOuterUpRight", "surprised", "angry", 0.3),
+        ("browInnerUp", "sad", "angry", 0.3),
+    ],
+)
+def test_the_face_does_what_the_words_say(seen: Seen, names: str, high: str, low: str, by: float) -> None:
+    means = {mood: seen.mean(mood, *names.split()) for mood in (high, low)}
+    logger.info("%s: %s", names, {mood: round(mean, 3) for mood, mean in means.items()})
+    assert means[high] > means[low] + by
 
 
 def test_it_blinks(seen: Seen) -> None:
     closed = seen.of("eyeBlinkLeft", "eyeBlinkRight")
     peaks = [float(closed[(seen.times >= t) & (seen.times <= t + 0.4)].max(initial=0.0)) for t in PLAN["blinks"]]
+    logger.info("eyeBlink: median %.2f, at blinks %s", np.median(closed), np.round(peaks, 2).tolist())
     assert sum(peak > np.median(closed) + 0.2 for peak in peaks) >= 3
 
 
@@ -140,7 +152,9 @@ def test_its_mouth_goes_with_its_voice(seen: Seen) -> None:
     padded = np.pad(seen.sound.astype(np.float64), half)
     starts = np.rint(seen.times * ANALYSIS_RATE).astype(int)
     level = np.array([np.sqrt(np.mean(padded[s : s + 2 * half] ** 2)) for s in starts])
-    assert np.corrcoef(level, seen.of("jawOpen"))[0, 1] > 0.4
+    correlation = float(np.corrcoef(level, seen.of("jawOpen"))[0, 1])
+    logger.info("jawOpen with the level of the voice: %.2f", correlation)
+    assert correlation > 0.4
 
 
 def test_its_words_are_recognised() -> None:
@@ -150,4 +164,6 @@ def test_its_words_are_recognised() -> None:
     segments = [s for s in segments_of(listen(np.concatenate(watcher.sound))) if s.final]
     words = [word.text for segment in segments for u in transcriber.push(segment) for word in u.words]
     said = plain(" ".join(line["text"] for line in PLAN["lines"]))
-    assert errors(said, plain(" ".join(words))) <= 0.2 * len(said)
+    wrong = errors(said, plain(" ".join(words)))
+    logger.info("words wrong: %d of %d", wrong, len(said))
+    assert wrong <= 0.2 * len(said)

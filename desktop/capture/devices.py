@@ -127,8 +127,10 @@ def list_microphones() -> tuple[MicrophoneChoice, ...]:
     """
     listing = portaudio.inputs()
     default: tuple[MicrophoneChoice, ...] = ()
-    if listing.default:
-        name = translate("capture", "default microphone ({name})").format(name=listing.default)
+    if listing.default is not None:
+        name = translate("capture", "default microphone")
+        if listing.default:
+            name = translate("capture", "default microphone ({name})").format(name=listing.default)
         default = (MicrophoneChoice(name=name, kind="default"),)
     return (*default, *(MicrophoneChoice(name=name) for name in distinct(listing.names)))
 

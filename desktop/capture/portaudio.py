@@ -11,39 +11,23 @@ from __future__ import annotations
 import ctypes
 import logging
 import multiprocessing
-import os
 import re
-import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import QCoreApplication
 
-from desktop.capture.names import distinct, match_name
-from dmd_runtime import ANALYSIS_RATE, DeviceError
+from dmd_runtime import DeviceError
 
 logger = logging.getLogger(__name__)
 translate = QCoreApplication.translate
 
-Sound: TypeAlias = npt.NDArray[np.float32]
-"""float32 (n, channels), in [-1, 1]."""
-OnChunk: TypeAlias = Callable[[Sound, float, bool], None]
-"""Takes sound (valid during the call only), the age in seconds of its first sample, whether some was lost before it."""
-
 INSTALL: Final = "sudo apt install libportaudio2"
-_CHUNK = 0.032  # s that the device hands over at a time
-_BUFFER = 0.2  # s that it may hold while Python is busy; does not delay what it hands over
-_LONGEST_AGE = 2.0  # s; a time stamp that says more is wrong
 _NOT_YET = 10.0  # s before a missing library is looked for again, which is costly
 _LISTING = 10.0  # s that the other process may take
-_UNAVAILABLE, _BAD_DEVICE, _BAD_CHANNELS, _BAD_RATE = -9985, -9996, -9998, -9997  # PaErrorCode
 _CARD = re.compile(r"[:,]? *\(hw:\d+,\d+\)$")
 _CONVERTERS = {
     "default",
@@ -62,21 +46,13 @@ _CONVERTERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Names of the devices that can be recorded from; ``default`` is empty where the system has none."""
+    """Names of the devices that can be recorded from.
+
+    ``default`` is None where the system has none, and empty where it has one that has no name of its own.
+    """
 
     names: tuple[str, ...]
-    default: str
-
-
-class InputStream(Protocol):
-    """An open microphone; sound comes through a callback until it is closed."""
-
-    rate: int
-    description: str
-
-    def close(self) -> None:
-        """Stop and release it; no callback runs afterwards. Idempotent."""
-        ...
+    default: str | None
 
 
 class _Library:
@@ -124,7 +100,7 @@ class _Library:
         return sd
 
 
-_LIBRARY = _Library()
+LIBRARY: Final = _Library()
 
 
 def missing_text() -> str:
@@ -142,161 +118,51 @@ def inputs() -> Inputs:
     DeviceError
         PortAudio is missing or refuses.
     """
-    with _LIBRARY.lock:
-        if _LIBRARY.streams == 0:
-            return _query(_LIBRARY.renew())
-    return _inputs_from_a_new_process() or _query(_LIBRARY.load())
+    with LIBRARY.lock:
+        if LIBRARY.streams == 0:
+            return _query(LIBRARY.renew())
+    return _inputs_from_a_new_process() or _query(LIBRARY.load())
 
 
-def open_input(name: str | None, on_chunk: OnChunk, on_end: Callable[[], None]) -> InputStream:
-    """Open and start the device called ``name`` (a part of its name is enough), or the default one for None.
-
-    Both callbacks run on PortAudio's thread and must be quick; ``on_end`` tells that nothing more will come.
-
-    Raises
-    ------
-    DeviceError
-        It is missing, in use or refused, or there is no PortAudio.
-    """
-    with _LIBRARY.lock:
-        sd = _LIBRARY.renew()
-        listed, numbers = _listed(sd)
-        device = _find(name, listed, numbers, _default(sd))
-        shown = _name(sd, device)
-        try:
-            return _Stream(sd, device, shown, on_chunk, on_end)
-        except sd.PortAudioError as error:
-            raise DeviceError(_why_not_open(shown, error)) from error
-
-
-class _Stream:
-    """See :class:`InputStream`."""
-
-    def __init__(self, sd: Any, device: int, name: str, on_chunk: OnChunk, on_end: Callable[[], None]) -> None:
-        self.rate, channels = _settings(sd, device)
-        self.description = f"{name} · {self.rate / 1000:g} kHz"
-        self._closed = False
-        chunk = round(self.rate * _CHUNK)
-
-        def take(sound: Sound, frames: int, stamps: Any, status: Any) -> None:
-            on_chunk(sound, _age(stamps, frames / self.rate), bool(status.input_overflow))
-
-        self._stream = sd.InputStream(
-            device=device,
-            samplerate=self.rate,
-            channels=channels,
-            dtype="float32",
-            blocksize=chunk,
-            latency=_BUFFER,
-            callback=take,
-            finished_callback=on_end,
-        )
-        try:
-            self._stream.start()
-        except sd.PortAudioError:
-            self._stream.close()
-            raise
-        _LIBRARY.streams += 1
-
-    def close(self) -> None:
-        with _LIBRARY.lock:
-            if not self._closed:
-                self._closed = True
-                _LIBRARY.streams -= 1
-                self._stream.close()
-
-
-def _age(stamps: Any, least: float) -> float:
-    """How old the first sample of a chunk is, in seconds: by the device's own stamps where they can be true."""
-    age = float(stamps.currentTime - stamps.inputBufferAdcTime)
-    return age if 0.8 * least <= age <= _LONGEST_AGE else least
-
-
-def _settings(sd: Any, device: int) -> tuple[int, int]:
-    """Rate and channels: what analysis needs where the device offers it, else what is nearest to it."""
-    about = sd.query_devices(device)
-    own, most = round(about["default_samplerate"]), min(2, about["max_input_channels"])
-    refused: Exception | None = None
-    for rate, channels in ((ANALYSIS_RATE, 1), (ANALYSIS_RATE, most), (own, 1), (own, most)):
-        try:
-            sd.check_input_settings(device=device, channels=channels, dtype="float32", samplerate=rate)
-        except sd.PortAudioError as error:
-            if _code(error) not in (_BAD_RATE, _BAD_CHANNELS):
-                raise
-            refused = error
-        else:
-            return rate, channels
-    assert refused is not None
-    raise refused
-
-
-def _listed(sd: Any) -> tuple[list[str], list[int]]:
-    """Names and numbers of the input devices of the one interface that is used."""
-    interfaces = sd.query_hostapis()
-    wanted = "Windows WASAPI" if sys.platform == "win32" else ""  # the default there cuts names at 31 letters
-    chosen = next((i for i, interface in enumerate(interfaces) if interface["name"] == wanted), None)
-    if chosen is None:
-        chosen = next((i for i, interface in enumerate(interfaces) if interface["default_input_device"] >= 0), 0)
+def listed(sd: Any) -> tuple[list[str], list[int]]:
+    """Names and numbers of the input devices."""
+    chosen, _ = _interface(sd)
     numbers = [
         number
         for number, about in enumerate(sd.query_devices())
         if about["hostapi"] == chosen and about["max_input_channels"] > 0
     ]
-    return [_name(sd, number) for number in numbers], numbers
+    return [device_name(sd, number) for number in numbers], numbers
 
 
-def _name(sd: Any, number: int) -> str:
+def default_input(sd: Any) -> int | None:
+    """Number of the input device that the system prefers."""
+    number = _interface(sd)[1]
+    return number if number >= 0 else None
+
+
+def device_name(sd: Any, number: int) -> str:
     """For people: without ALSA's card number, which changes from plug to plug."""
     return _CARD.sub("", str(sd.query_devices(number)["name"]))
 
 
-def _default(sd: Any) -> int | None:
-    defaults = [interface["default_input_device"] for interface in sd.query_hostapis()]
-    return next((int(number) for number in defaults if number >= 0), None)
+def _interface(sd: Any) -> tuple[int, int]:
+    """Which of PortAudio's interfaces is used, and its default input device (-1: none)."""
+    defaults = [(i, int(one["default_input_device"]), one["name"]) for i, one in enumerate(sd.query_hostapis())]
+    usable = [one for one in defaults if one[1] >= 0]
+    # Windows' first interface cuts names at 31 letters.
+    better = [one for one in usable if one[2] == "Windows WASAPI"]
+    return (better or usable or [(0, -1, "")])[0][:2]
 
 
 def _query(sd: Any) -> Inputs:
-    names, _ = _listed(sd)
-    default = _default(sd)
+    names, _ = listed(sd)
+    default = default_input(sd)
+    name = None if default is None else device_name(sd, default)
     return Inputs(
         names=tuple(name for name in names if name not in _CONVERTERS),
-        default="" if default is None else _name(sd, default),
+        default="" if name in _CONVERTERS else name,
     )
-
-
-def _find(name: str | None, listed: list[str], numbers: list[int], default: int | None) -> int:
-    if name is None:
-        if default is None:
-            raise DeviceError(_refused() or translate("capture", "No microphone is connected."))
-        return default
-    which = match_name(name, distinct(listed))
-    if which is None:
-        text = translate("capture", "Microphone “{name}” is not connected.")
-        raise DeviceError(_refused() or text.format(name=name))
-    return numbers[which]
-
-
-def _refused() -> str:
-    """What to say where this user may not use the sound devices; else empty."""
-    nodes = list(Path("/dev/snd").glob("pcm*c"))
-    if nodes and not any(os.access(node, os.R_OK | os.W_OK) for node in nodes):
-        text = translate("capture", "No permission to use microphones: {command}, then log in again.")
-        return text.format(command="sudo usermod -aG audio $USER")
-    return ""
-
-
-def _why_not_open(name: str, error: Exception) -> str:
-    if _code(error) == _UNAVAILABLE:
-        text = translate("capture", "Microphone “{name}” is in use by another program, or was just unplugged.")
-    elif _code(error) == _BAD_DEVICE:
-        text = translate("capture", "Microphone “{name}” is not connected.")
-    else:
-        text = translate("capture", "Microphone “{name}” cannot be opened: {reason}")
-    return text.format(name=name, reason=str(error.args[0]) if error.args else type(error).__name__)
-
-
-def _code(error: Exception) -> int:
-    return int(error.args[1]) if len(error.args) > 1 else 0
 
 
 def _inputs_from_a_new_process() -> Inputs | None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 import av
 import numpy as np
 
-from desktop.capture.portaudio import Sound
 from desktop.capture.sample_clock import SampleClock
+from desktop.capture.sound_input import Sound
 from dmd_runtime import ANALYSIS_RATE, AudioBlock, freeze
 
 BLOCK: Final = 512
@@ -70,11 +70,12 @@ class SoundTrack:
         self._begin = 0  # number of the first sample that waits
         self._waiting: Sound = _NOTHING
 
-    def begin(self, captured: float) -> None:
-        """A stream begins whose first sample was captured at session time ``captured``."""
-        assert not len(self._waiting), "finish() the stream before"
+    def begin(self, captured: float) -> list[AudioBlock]:
+        """A stream begins whose first sample was captured at ``captured``; return what was left before it."""
+        blocks = self.finish()
         self._lost += self.clock.begin(captured)
         self._begin = self.clock.count
+        return blocks
 
     def add(self, samples: Sound, arrived: float, *, missing: int = 0, overrun: bool = False) -> list[AudioBlock]:
         """Take float32 (n,) at the analysis rate, return the blocks that are full; see :meth:`SampleClock.take`."""

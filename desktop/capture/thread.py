@@ -23,12 +23,12 @@ _left_behind: list[CaptureThread] = []
 class CaptureThread(QThread):
     """Base of the camera's and the microphone's thread; each object runs once.
 
-    A subclass gives the four verbs ``_open``, ``_step``, ``_close``, ``_finish``, which run on this thread only. Whatever
-    they raise is said in one line and ends in another attempt, until :meth:`stop`.
+    A subclass gives the verbs ``_open``, ``_next``, ``_take``, ``_close`` and ``_finish``, which run on this thread
+    only. Whatever they raise is said in one line and ends in another attempt, until :meth:`stop`.
 
     The object belongs to the thread that makes it, which needs no event loop. The signals are emitted on the *capture*
-    thread (``trouble`` of a stall on the one that calls :meth:`watch`): a QObject's slot in the window is called through
-    its event loop as usual; connect a plain function with ``Qt.ConnectionType.DirectConnection``.
+    thread (``trouble`` of a stall on the one that calls :meth:`watch`): a QObject's slot in the window is called
+    through its event loop as usual; connect a plain function with ``Qt.ConnectionType.DirectConnection``.
 
     Signals
     -------
@@ -37,7 +37,7 @@ class CaptureThread(QThread):
     trouble(str)
         What is wrong, one line for people: it cannot be opened, or it was there and is gone. Once until that changes.
     recovered()
-        Follows ``opened`` where there was trouble.
+        It delivers again after trouble; behind ``opened`` where it was opened anew.
 
     Attributes
     ----------
@@ -73,8 +73,12 @@ class CaptureThread(QThread):
         """Open the device and return what it is, for people; DeviceError where that fails."""
         raise NotImplementedError
 
-    def _step(self) -> bool:
-        """Wait (boundedly) for the next item and hand it over; False where none came. DeviceError: it is gone."""
+    def _next(self) -> object | None:
+        """Wait (boundedly) for what the device gives next; None where nothing came. DeviceError: it is gone."""
+        raise NotImplementedError
+
+    def _take(self, item: object) -> None:
+        """Hand over what ``_next`` returned; not called any more once the thread is left behind."""
         raise NotImplementedError
 
     def _close(self) -> None:
@@ -85,10 +89,10 @@ class CaptureThread(QThread):
         """Hand over what is left of a device that was just closed."""
 
     def _wake(self) -> None:
-        """Let a ``_step`` that waits return soon. Any thread."""
+        """Let a ``_next`` that waits return soon. Any thread."""
 
     def _release(self) -> None:
-        """Take the device from a ``_step`` that does not return, where the library can bear it. Any thread."""
+        """Take the device from a ``_next`` that does not return, where the library can bear it. Any thread."""
 
     @property
     def is_ending(self) -> bool:
@@ -116,8 +120,10 @@ class CaptureThread(QThread):
         self._release()
         if self.wait(timeout_ms):
             return True
-        with self._handing_over:
-            self._abandoned = True
+        held = self._handing_over.acquire(timeout=1.0)  # a receiver that hangs must not hang the caller, too
+        self._abandoned = True
+        if held:
+            self._handing_over.release()
         logger.error("%s has not ended and is left behind", self.objectName())
         if self not in _left_behind:
             _left_behind.append(self)  # destroying a QThread that runs ends the program
@@ -151,8 +157,14 @@ class CaptureThread(QThread):
             self._patience = self.first_after
             self._waiting_since = self._clock.now()
             while not self.is_ending:
-                if self._step():
-                    self._note_item()
+                item = self._next()
+                if item is None:
+                    continue
+                with self._handing_over:
+                    if self._abandoned:
+                        return
+                    self._take(item)
+                self._note_item()
         except DeviceError as error:
             self._say(str(error))
         except Exception as error:  # the boundary of a thread: said, logged, and tried again
@@ -186,6 +198,8 @@ class CaptureThread(QThread):
             self.recovered.emit()
 
     def _say(self, problem: str) -> None:
+        if self.is_ending:
+            return
         with self._saying:
             if problem == self._problem:
                 return

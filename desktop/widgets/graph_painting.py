@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +12,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from desktop import theme
 from desktop.widgets.glide import Floats
 from desktop.widgets.graph_layout import Arrow, Box, Layout, Point, head, opacity, stroke
-from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, advance, draw_text
+from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, advance, draw_text, fitting
 from dmd_runtime import UNIFORM, Modality
 
 _FADED: Final = 0.45
@@ -132,56 +131,65 @@ def draw_node(painter: QPainter, at: Point, style: NodeStyle, layout: Layout) ->
 class Popover:
     """What is said of the edge that is pointed at.
 
-    ``times`` (n,) and ``weights`` (n,) are its history, ``seconds`` how far it goes back from ``now``.
+    ``times`` (n,) and ``weights`` (n,) are its history, ``seconds`` how far it goes back from ``now``; ``ends`` are the
+    words below its two ends.
     """
 
     title: str
-    lines: Sequence[str]
+    number: str
+    about: str
+    window: str
     colour: QColor
     times: Floats
     weights: Floats
     now: float
     seconds: float
-    caption: tuple[str, str]
+    ends: tuple[str, str]
 
 
 def popover_size(popover: Popover, within: float) -> tuple[float, float]:
     """The room a popover needs in a card ``within`` pixels wide."""
-    s = theme.scale()
-    texts = [advance(theme.font(12, weight=SEMI_BOLD), popover.title)]
-    texts += [advance(theme.font(11), line) for line in popover.lines]
-    return min(within, max(168.0 * s, *texts) + 24), (16 + 15 * len(popover.lines) + 34 + 14 + 22) * s
+    bold, small, s = theme.font(12, weight=SEMI_BOLD), theme.font(11), theme.scale()
+    first = advance(bold, popover.title) + 14 + advance(bold, popover.number)
+    second = advance(small, popover.about) + 14 + advance(small, popover.window)
+    return min(within, max(176.0 * s, first, second) + 24), 96 * s
 
 
 def draw_popover(painter: QPainter, box: QRectF, popover: Popover) -> None:
     """The edge in words, its value, and where it has been beside the uniform 1/6."""
     look, s = theme.theme(), theme.scale()
-    painter.setPen(QPen(look.line, 1.0))
+    bold, small, tiny = theme.font(12, weight=SEMI_BOLD), theme.font(11), theme.font(10)
+    painter.setPen(QPen(look.dim, 1.0))
     painter.setBrush(look.background)
     painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS_SMALL, theme.RADIUS_SMALL)
-    inside = box.adjusted(12, 9 * s, -12, -8 * s)
+    inside = box.adjusted(12, 8 * s, -12, -7 * s)
     line = QRectF(inside.left(), inside.top(), inside.width(), 16 * s)
-    draw_text(painter, line, LEFT, popover.title, theme.font(12, weight=SEMI_BOLD), look.ink)
+    about = popover.about
+    draw_text(painter, line, LEFT, fitting(bold, line.width(), popover.title), bold, look.ink)
+    if advance(bold, popover.title) + 10 + advance(bold, popover.number) <= line.width():
+        draw_text(painter, line, RIGHT, popover.number, bold, look.ink)
+    else:
+        about = f"{popover.number} · {about}"
     line.translate(0, 16 * s)
-    for text in popover.lines:
-        draw_text(painter, line, LEFT, text, theme.font(11), look.dim)
-        line.translate(0, 15 * s)
-    foot = QRectF(inside.left(), inside.bottom() - 13 * s, inside.width(), 13 * s)
-    draw_text(painter, foot, LEFT, popover.caption[0], theme.font(10), look.dim)
-    draw_text(painter, foot, RIGHT, popover.caption[1], theme.font(10), look.dim)
-    plot = QRectF(inside.left(), line.top() + 2 * s, inside.width(), foot.top() - line.top() - 4 * s)
+    about = fitting(small, line.width(), about)
+    draw_text(painter, line, LEFT, about, small, look.dim)
+    if advance(small, about) + 10 + advance(small, popover.window) <= line.width():
+        draw_text(painter, line, RIGHT, popover.window, small, look.dim)
+    foot = QRectF(inside.left(), inside.bottom() - 12 * s, inside.width(), 12 * s)
+    room = advance(tiny, "1/6") + 5
+    draw_text(painter, foot, LEFT, popover.ends[0], tiny, look.dim)
+    draw_text(painter, foot.adjusted(0, 0, -room, 0), RIGHT, popover.ends[1], tiny, look.dim)
+    plot = QRectF(inside.left(), line.bottom() + 4, inside.width() - room, foot.top() - line.bottom() - 6)
     _draw_sparkline(painter, plot, popover)
 
 
 def _draw_sparkline(painter: QPainter, plot: QRectF, popover: Popover) -> None:
     look = theme.theme()
     top = lane_top(popover.weights)
-    room = advance(theme.font(10), "1/6") + 5
-    plot = plot.adjusted(0, 0, -room, 0)
     uniform = plot.bottom() - plot.height() * UNIFORM / top
     painter.setPen(QPen(look.dim, 1.0, Qt.PenStyle.DotLine))
     painter.drawLine(QPointF(plot.left(), uniform), QPointF(plot.right(), uniform))
-    label = QRectF(plot.right() + 5, uniform - 7, room, 14)
+    label = QRectF(plot.right() + 5, uniform - 7, 40, 14)
     draw_text(painter, label, LEFT, "1/6", theme.font(10), look.dim)
     if not len(popover.times):
         return

@@ -214,16 +214,15 @@ class GraphView(PaintedCard):
         span = self._model.span or (0.0, 0.0)
         popover = Popover(
             title=edge_words(edge),
-            lines=(
-                f"{self._model.number(edge)} · {self._model.about(edge)}",
-                self.tr("window {span}").format(span=span_text(span)),
-            ),
+            number=self._model.number(edge),
+            about=self._model.about(edge),
+            window=span_text(span),
             colour=theme.MODALITY[edge.teacher],
             times=times,
             weights=weights,
             now=span[1],
             seconds=self._model.seconds,
-            caption=(self.tr("−{seconds:.0f} s").format(seconds=self._model.seconds), self.tr("now")),
+            ends=(self.tr("−{seconds:.0f} s").format(seconds=self._model.seconds), self.tr("now")),
         )
         width, height = popover_size(popover, self.width() - 16)
         draw_popover(painter, QRectF(*self._popover_place(layout, edge, width, height)), popover)

@@ -109,7 +109,7 @@ class _Figure(QWidget):
         grid.setVerticalSpacing(2)
         grid.addWidget(Label(name, pixels=11, dim=True), 0, 0, 1, 2)
         grid.addWidget(self._value, 1, 0)
-        grid.addWidget(self._sign, 1, 1)
+        grid.addWidget(self._sign, 1, 1, Qt.AlignmentFlag.AlignLeft)
         grid.setColumnStretch(1, 1)
         self._sign.hide()
 

@@ -136,7 +136,9 @@ class _StepRow(QWidget):
         return {
             StepState.WAITING: self.tr("waiting"),
             StepState.DONE: self.tr("✓ here and checked"),
-            StepState.CANCELLED: self.tr("stopped; goes on from here next time"),
+            StepState.CANCELLED: self.tr("stopped; goes on from here next time")
+            if step.files
+            else self.tr("not begun"),
             StepState.FAILED: self.tr("could not be fetched"),
         }[step.state]
 

@@ -123,7 +123,7 @@ class _Sentence(Label):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Some words in a line."""
-        return QSize(min(160, self.sizeHint().width()), self.minimumHeight())
+        return QSize(min(120, self.sizeHint().width()), self.minimumHeight())
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Stay dark in every theme."""

@@ -221,7 +221,7 @@ class TranscriptView(TitledCard):
         row.setSpacing(theme.GAP)
         row.addWidget(self.hint, 1)
         row.addWidget(self.help, 0, Qt.AlignmentFlag.AlignTop)
-        self.body.setContentsMargins(theme.INSIDE, theme.GAP, 6, theme.GAP)
+        self.body.setContentsMargins(theme.INSIDE, theme.GAP, 6, 8)  # two lines fit into 92 pixels
         self.header.setContentsMargins(0, 0, theme.INSIDE - 6, 0)
         row.setContentsMargins(0, 4, theme.INSIDE - 6, 0)
         self.body.addWidget(self.edit, 1)

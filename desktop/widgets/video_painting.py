@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from functools import cache
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap
 
 from desktop import theme
 
+Points: TypeAlias = npt.NDArray[np.float64]
 EDGE: Final = 12.0
 """Pixels between the stage's edge and what is drawn on it."""
 CHIP: Final = 24.0
@@ -22,6 +23,7 @@ INK: Final = QColor("#FFFFFF")
 INK_DIM: Final = QColor("#D5DBE2")
 _CROPPED_AT_MOST = 0.2  # share of the picture that may be cut away to fill the stage
 _LOWEST_DB, _HIGHEST_DB = -60.0, 0.0
+_DOTS_APART = 7.0
 _CHEAP = 4.0e6  # pixels read and written a picture up to which smooth scaling stays below 4 ms
 
 
@@ -59,38 +61,55 @@ def paint_picture(painter: QPainter, image: QImage, area: QRectF, *, mirrored: b
     painter.restore()
 
 
-def outline_points(outline: npt.NDArray[np.float32], area: QRectF, *, mirrored: bool) -> list[QPointF]:
-    """Points of an outline (n, 2) in shares of the picture that lies in ``area``, in pixels."""
-    x = 1.0 - outline[:, 0] if mirrored else outline[:, 0]
-    return [
-        QPointF(area.left() + float(a) * area.width(), area.top() + float(b) * area.height())
-        for a, b in zip(x, outline[:, 1], strict=True)
-    ]
+def outline_points(outline: npt.NDArray[np.float32], area: QRectF, *, mirrored: bool) -> Points:
+    """Points (n, 2) in pixels of an outline (n, 2) in shares of the picture that lies in ``area``."""
+    shares = outline.astype(np.float64)
+    if mirrored:
+        shares[:, 0] = 1.0 - shares[:, 0]
+    points: Points = shares * (area.width(), area.height()) + (area.left(), area.top())
+    return points
 
 
-def closed_curve(points: Sequence[QPointF]) -> QPainterPath:
-    """Return a smooth closed curve through ``points`` (Catmull-Rom); empty for fewer than three."""
-    path = QPainterPath()
+def dots_along(points: Points, distance: float = _DOTS_APART) -> Points:
+    """Points (k, 2), about ``distance`` apart, on the smooth closed curve (Catmull-Rom) through ``points`` (n, 2)."""
     if len(points) < 3:
-        return path
-    path.moveTo(points[0])
-    count = len(points)
-    for i in range(count):
-        before, here, there, after = (points[(i + k) % count] for k in (-1, 0, 1, 2))
-        path.cubicTo(here + (there - before) / 6.0, there - (after - here) / 6.0, there)
-    path.closeSubpath()
-    return path
+        return np.empty((0, 2))
+    before, there, after = (np.roll(points, -k, axis=0) for k in (-1, 1, 2))
+    u = np.linspace(0.0, 1.0, 6, endpoint=False)[None, :, None]
+    here = points[:, None]
+    curve = here + 0.5 * u * (  # (n, 6, 2)
+        (there - before)[:, None]
+        + u * (2 * before - 5 * points + 4 * there - after)[:, None]
+        + u**2 * (3 * points - before - 3 * there + after)[:, None]
+    )
+    closed = np.concatenate((curve.reshape(-1, 2), points[:1]))
+    along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
+    at = np.linspace(0.0, along[-1], max(3, round(along[-1] / distance)), endpoint=False)
+    return np.stack([np.interp(at, along, closed[:, i]) for i in (0, 1)], axis=1)
 
 
-def paint_outline(painter: QPainter, path: QPainterPath, colour: QColor) -> None:
-    """Paint a dotted outline that is seen on light and dark pictures alike."""
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    for ink, width in ((theme.with_alpha(QColor("#000000"), 0.4), 4.0), (colour, 2.8)):
-        pen = QPen(ink, width)
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        pen.setDashPattern([0.01 / width, 7.0 / width])
-        painter.setPen(pen)
-        painter.drawPath(path)
+def paint_outline(painter: QPainter, points: Points, colour: QColor) -> None:
+    """Paint a dotted outline through ``points`` (n, 2) that is seen on light and dark pictures alike."""
+    dot = _dot(colour.name(), painter.device().devicePixelRatioF())
+    half = dot.deviceIndependentSize().width() / 2
+    for x, y in dots_along(points):
+        painter.drawPixmap(QPointF(x - half, y - half), dot)
+
+
+@cache
+def _dot(colour: str, ratio: float) -> QPixmap:
+    """One dot of an outline; drawn once, because stroking a dotted curve takes longer than painting the picture."""
+    dot = QPixmap(QSize(6, 6) * ratio)
+    dot.setDevicePixelRatio(ratio)
+    dot.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(dot)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    for ink, radius in ((theme.with_alpha(QColor("#000000"), 0.4), 2.0), (QColor(colour), 1.4)):
+        painter.setBrush(ink)
+        painter.drawEllipse(QPointF(3.0, 3.0), radius, radius)
+    painter.end()
+    return dot
 
 
 def paint_chip(painter: QPainter, area: QRectF, text: str, *, ground: QColor = SHADE, ink: QColor = INK) -> None:

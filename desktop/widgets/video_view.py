@@ -120,12 +120,13 @@ class VideoView(QWidget):
         shape = QPainterPath()
         shape.addRoundedRect(stage, theme.RADIUS, theme.RADIUS)
         painter.setClipPath(shape)
-        painter.fillRect(stage, theme.theme().stage)
         frame = self._model.frame
+        area = QRectF() if frame is None else painting.placed(stage, QSizeF(self._image.size()))
+        if not area.contains(stage):  # else its colour would shine through at the rounded corners
+            painter.fillRect(stage, theme.theme().stage)
         if frame is None:
             self._paint_message(painter, stage)
         else:
-            area = painting.placed(stage, QSizeF(self._image.size()))
             painting.paint_picture(painter, self._image, area, mirrored=self.is_mirrored)
             self._paint_face(painter, area)
         badge = self._paint_badges(painter, stage)
@@ -153,7 +154,7 @@ class VideoView(QWidget):
         face = self._model.face
         if face is not None:
             points = painting.outline_points(face.outline, area, mirrored=self.is_mirrored)
-            painting.paint_outline(painter, painting.closed_curve(points), theme.MODALITY[Modality.VISUAL])
+            painting.paint_outline(painter, points, theme.MODALITY[Modality.VISUAL])
 
     def _paint_picture_chip(self, painter: QPainter, end: float) -> None:
         room = end - painting.EDGE - 24

@@ -109,6 +109,11 @@ class Mesh:
         flat = self.rest[:, :2].copy()
         for name, amount in e.amounts().items():
             flat += amount * self.basis[name]
+        for above, below in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+            a, b = list(above), list(below)
+            gap = flat[b, 1] - flat[a, 1]
+            without = gap + e.blink * (self.rest[b, 1] - self.rest[a, 1])
+            flat[a, 1] += gap - (1.0 - e.blink) * without  # shut is shut, whatever else the lids do
         _meet(flat, UPPER_LIDS, LOWER_LIDS)
         _meet(flat, UPPER_LIP[-1:], LOWER_LIP[-1:])
         flat[:, 1] -= e.breath * self.chest

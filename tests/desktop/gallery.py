@@ -21,8 +21,8 @@ from desktop.models.timeline import TimelineModel
 from desktop.widgets.emotion_panel import EmotionPanel
 from desktop.widgets.graph_view import GraphView
 from desktop.widgets.timeline_view import TimelineView
-from dmd_runtime import Edge, Graph, Modality, Reading
-from tests.desktop.readings import STATES, story
+from dmd_runtime import Edge, Graph, Modality
+from tests.desktop.readings import STATES
 
 Make = Callable[[str], QWidget]
 SIZES: Mapping[str, tuple[QSize, ...]] = {
@@ -93,22 +93,17 @@ def sheet(pictures: list[QPixmap], columns: int, ratio: float) -> QPixmap:
 
 
 def page(ratio: float) -> QPixmap:
-    """The right column and the foot of the drawing, at its size."""
-    readings = story()
-    panels: list[tuple[QWidget, QSize]] = [
-        (_with(EmotionPanel, EmotionModel(), readings), QSize(572, 236)),
-        (_with(GraphView, GraphModel(Graph.HOMOGENEOUS), readings), QSize(280, 256)),
-        (_with(GraphView, GraphModel(Graph.HETEROGENEOUS), readings), QSize(280, 256)),
-    ]
-    top, homo, hetero = (shot(w, s, ratio) for w, s in panels)
-    pair = sheet([homo, hetero], 2, ratio)
-    return sheet([sheet([top], 1, ratio), pair, shot(timeline("story"), QSize(1240, 180), ratio)], 2, ratio)
-
-
-def _with(view: Callable[..., QWidget], model: object, readings: list[Reading]) -> QWidget:
-    for reading in readings:
-        model.take(reading)  # type: ignore[attr-defined]
-    return view(model)
+    """The right half and the foot of the drawing, each card where the drawing has it."""
+    out = QPixmap(QSize(1280, 800) * ratio)
+    out.setDevicePixelRatio(ratio)
+    out.fill(theme.theme().background)
+    painter = QPainter(out)
+    painter.drawPixmap(688, 68, shot(emotion("story"), QSize(572, 236), ratio))
+    painter.drawPixmap(688, 316, shot(graph("story"), QSize(280, 256), ratio))
+    painter.drawPixmap(980, 316, shot(graph("story", Graph.HETEROGENEOUS), QSize(280, 256), ratio))
+    painter.drawPixmap(20, 584, shot(timeline("story"), QSize(1240, 178), ratio))
+    painter.end()
+    return out
 
 
 def hovered(ratio: float) -> QPixmap:

@@ -35,8 +35,8 @@ CHINESE: Final = "我 觉 得 我 们 真 的 可 以 做 得 更 好 。"
 def portrait(width: int = 1280, height: int = 720) -> Picture:
     """A person as a camera sees one; a gradient where the example pictures are not installed."""
     try:
-        from skimage import data  # noqa: PLC0415
-        from skimage.transform import resize  # noqa: PLC0415
+        from skimage import data
+        from skimage.transform import resize
     except ImportError:
         x, y = np.meshgrid(np.linspace(40, 200, width), np.linspace(30, 160, height))
         return np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Readings as a session gives them, for tests and pictures of the desktop: believable, named, and the same every time."""
+"""Readings as a session gives them, for tests and pictures of the desktop: believable, and the same every time."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def story(count: int = 130) -> list[Reading]:
         values = np.maximum(0.01, np.array(DRAWN) + wave)
         shares = tuple((values + np.array([0.16 * np.sin(x * 0.06), 0, 0, 0, 0, 0, 0])).tolist())
         edges = {
-            g: _swing(w, x, 0.05) for g, w in ((Graph.HOMOGENEOUS, by_edge(HOMO)), (Graph.HETEROGENEOUS, by_edge(HETERO)))
+            g: _swing(w, x, 0.05)
+            for g, w in ((Graph.HOMOGENEOUS, by_edge(HOMO)), (Graph.HETEROGENEOUS, by_edge(HETERO)))
         }
         if -58 <= x < -52:
             out.append(without(V, i))
@@ -134,9 +135,7 @@ def story(count: int = 130) -> list[Reading]:
 
 def _swing(weights: Mapping[Edge, float], x: float, size: float) -> dict[Edge, float]:
     moved = {
-        e: max(0.01, w + size * np.sin(x * (0.08 + 0.02 * i)) * np.sin(x * 0.21 + i))
-        if x
-        else w
+        e: max(0.01, w + size * np.sin(x * (0.08 + 0.02 * i)) * np.sin(x * 0.21 + i)) if x else w
         for i, (e, w) in enumerate(weights.items())
     }
     total = sum(moved.values())

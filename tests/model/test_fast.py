@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,64 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmd_runtime.benchmark.plain import PlainDMD
-from dmd_runtime.modality import MODALITIES, Graph, Modality
+from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model import fast
-from dmd_runtime.model.config import DMDConfig
-from dmd_runtime.model.dmd import DMD
 from dmd_runtime.model.fast import FastDMD, FastOutput
+from tests.model.model_factory import (
+    ALIGNED,
+    SUBSETS,
+    UNALIGNED,
+    blanked,
+    letters,
+    make_config,
+    make_features,
+    make_mask,
+    make_model,
+    recorded,
+)
 from tests.parity import load
 
 TOLERANCE = 1e-5
-L, V, A = MODALITIES
-SUBSETS = [frozenset(s) for n in range(4) for s in itertools.combinations(MODALITIES, n)]
-GOLDEN = Path(os.environ.get("DMD_GOLDEN", Path(__file__).parents[2].parent / "shared" / "golden"))
-
-
-def make_config(
-    *, lengths=(9, 30, 21), kernels=(3, 1, 5), dims=(7, 4, 3), width=12, heads=3, layers=2, **more
-) -> DMDConfig:
-    by_modality = {
-        name: dict(zip(MODALITIES, values, strict=True))
-        for name, values in (("lengths", lengths), ("kernels", kernels), ("dims", dims))
-    }
-    return DMDConfig(**by_modality, width=width, heads=heads, layers=layers, **more)
-
-
-ALIGNED = make_config(lengths=(20, 20, 20), kernels=(3, 3, 3))
-UNALIGNED = make_config(labels=("a", "b", "c"))
-
-
-def make_model(config: DMDConfig, seed: int = 0, norms: float = 0.3) -> DMD:
-    """A model whose norms and biases are not at their first values, so that folding them wrongly shows."""
-    torch.manual_seed(seed)
-    model = DMD(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter.add_(norms * torch.randn_like(parameter))
-    return model
-
-
-def make_features(config: DMDConfig, batch: int = 1, seed: int = 1) -> dict[Modality, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return {m: torch.randn(batch, config.lengths[m], config.dims[m], generator=generator) for m in MODALITIES}
-
-
-def make_mask(config: DMDConfig, present, batch: int = 1, seed: int = 2) -> dict[Modality, torch.Tensor]:
-    """Left-padded, with a few holes; at least the last row of what is present is real."""
-    generator = torch.Generator().manual_seed(seed)
-    mask = {}
-    for m in MODALITIES:
-        length = config.lengths[m]
-        first = (torch.rand(batch, 1, generator=generator) * 0.4 * length).long()
-        real = (torch.arange(length) >= first) & (torch.rand(batch, length, generator=generator) > 0.1)
-        real[:, -1] = True
-        mask[m] = real & (m in present)
-    return mask
-
-
-def blanked(features, mask):
-    return {m: x * mask[m][..., None] for m, x in features.items()}
 
 
 @torch.inference_mode()
@@ -154,14 +111,14 @@ def test_any_size_any_mask(case):
 
 
 @pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
-@pytest.mark.parametrize("present", SUBSETS, ids=lambda s: "".join(m.value for m in MODALITIES if m in s) or "nothing")
+@pytest.mark.parametrize("present", SUBSETS, ids=letters)
 def test_never_nan(config, present):
     mask = make_mask(config, present)
     out = FastDMD(make_model(config), trace=False)(blanked(make_features(config), mask), mask)
     assert all(torch.isfinite(x).all() for x in tensors(out))
 
 
-@pytest.mark.parametrize("present", SUBSETS, ids=lambda s: "".join(m.value for m in MODALITIES if m in s) or "nothing")
+@pytest.mark.parametrize("present", SUBSETS, ids=letters)
 def test_edges_exist_between_what_is_there(present):
     mask = make_mask(UNALIGNED, present)
     out = FastDMD(make_model(UNALIGNED), trace=False)(blanked(make_features(UNALIGNED), mask), mask)
@@ -175,6 +132,28 @@ def test_samples_of_a_batch_may_lack_different_things():
     model, features = make_model(UNALIGNED), blanked(make_features(UNALIGNED, batch=len(SUBSETS)), mask)
     with torch.inference_mode():
         assert worst(FastDMD(model)(features, mask), model(features, mask)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])
+@pytest.mark.parametrize("garbage", [1e30, torch.inf, torch.nan])
+def test_what_masked_rows_hold_does_not_matter(config, garbage):
+    model, mask = make_model(config), make_mask(config, MODALITIES, batch=2)
+    features = make_features(config, batch=2)
+    spoilt = {m: x.masked_fill(~mask[m][..., None], garbage) for m, x in features.items()}
+    frozen, plain = FastDMD(model), PlainDMD(config, model.state_dict())
+    with torch.inference_mode():
+        expected = model(blanked(features, mask), mask)
+        for side in (frozen, plain, model):
+            assert worst(side(spoilt, mask), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("present", SUBSETS, ids=letters)
+def test_a_missing_vertex_has_no_opinion(present):
+    model, mask = make_model(UNALIGNED), make_mask(UNALIGNED, present)
+    features = make_features(UNALIGNED)
+    for out in (FastDMD(model, trace=False)(features, mask), PlainDMD(UNALIGNED, model.state_dict())(features, mask)):
+        for nodes in out.node_logits.values():
+            assert {m for m in MODALITIES if nodes[m].any()} == present
 
 
 def test_one_trace_serves_other_masks():
@@ -269,20 +248,16 @@ def test_runs_untraced_where_tracing_fails(monkeypatch, caplog):
 
 @pytest.mark.parametrize("name", ["golden_mosi_aligned", "golden_mosi_unaligned_short"])
 def test_recorded_numbers_of_the_published_code(name):
-    path = GOLDEN / f"{name}.npz"
-    if not path.is_file():
-        pytest.skip(f"no recorded outputs at {path.name}: set DMD_GOLDEN to the folder that holds them")
-    golden = load(path)
-    frozen = FastDMD(golden.model)
-    out = frozen(golden.features)
+    golden = load(recorded(f"{name}.npz"))
+    out = FastDMD(golden.model)(golden.features)
     expected = {"output_logit": out.logits}
     for graph in Graph:
         expected |= {f"logits_{m.value.lower()}_{graph.value}": out.node_logits[graph][m] for m in MODALITIES}
     for key, ours in expected.items():
         torch.testing.assert_close(ours, torch.from_numpy(golden.outputs[key]), rtol=0, atol=TOLERANCE)
     for graph in Graph:
-        recorded = torch.from_numpy(golden.edges[f"edges_{graph.value}"])
-        torch.testing.assert_close(out.edges[graph].T, recorded, rtol=0, atol=TOLERANCE)
+        edges = torch.from_numpy(golden.edges[f"edges_{graph.value}"])
+        torch.testing.assert_close(out.edges[graph].T, edges, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.gpu
