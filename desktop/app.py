@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtCore import QMessageLogContext, QObject, QTimer, QtMsgType, QUrl, Signal, qInstallMessageHandler
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -338,10 +338,17 @@ def _edge(text: str) -> Edge:
     return Edge(teacher=Modality(teacher), student=Modality(student))
 
 
+def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Qt's own messages go to the log, not to the terminal."""
+    level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)
+    logging.getLogger("qt").log(level, "%s: %s", context.category, text)
+
+
 def start(options: Options) -> int:
     """Run the program to its end and return its exit status."""
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
+    qInstallMessageHandler(_log_qt)
     application.setApplicationName("dmd")
     application.setApplicationDisplayName("DMD Live")
     application.setDesktopFileName("dmd-live")

@@ -105,16 +105,20 @@ class DeviceBox(QComboBox):
             for value, name in self._devices:
                 self.addItem(f"{self._kind} · {name}", value)
             self.addItem(f"{self._kind} · {self._none}", NONE)
-            at = self.findData(self._wanted)
-            if at < 0 and self._wanted:
-                self.insertItem(
-                    0, self.tr("%1 · %2 (missing)").replace("%1", self._kind).replace("%2", self._wanted), self._wanted
-                )
-                self.setItemData(
-                    0, self.tr("It is not plugged in. Nothing takes its place."), Qt.ItemDataRole.ToolTipRole
-                )
-                at = 0
-            self.setCurrentIndex(max(at, 0))
+            at = 0 if self._takes_any and self._devices else self.findData(self._wanted)
+            if at < 0:
+                at = self._add_missing()
+            self.setCurrentIndex(at)
+
+    @property
+    def _takes_any(self) -> bool:
+        return self._wanted in ("", "default", "camera")
+
+    def _add_missing(self) -> int:
+        name = self.tr("none found") if self._takes_any else self.tr("%1 (missing)").replace("%1", self._wanted)
+        self.insertItem(0, f"{self._kind} · {name}", self._wanted)
+        self.setItemData(0, self.tr("It is not plugged in. Nothing takes its place."), Qt.ItemDataRole.ToolTipRole)
+        return 0
 
     def _pick(self) -> None:
         value = str(self.currentData())

@@ -36,12 +36,12 @@ class LivePage(QWidget):
         self.words = TranscriptView(models.transcript)
         self.emotion = EmotionPanel(models.emotion)
         self.graphs = {graph: GraphView(models.graphs[graph]) for graph in Graph}
-        self.words.setMinimumHeight(78)
+        self.words.setMinimumHeight(92)
         self.words.setMaximumHeight(150)
 
         left = QVBoxLayout()
         left.setSpacing(GAP)
-        left.addWidget(self.video, 5)
+        left.addWidget(self.video, 4)
         left.addWidget(self.words, 1)
         pair = QHBoxLayout()
         pair.setSpacing(GAP)

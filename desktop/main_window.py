@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
         self.timeline = TimelineView(models.timeline)
         self.setWindowTitle("DMD Live")
         self.setMinimumSize(SMALLEST)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.resize(DEFAULT_SIZE)
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks)
         self._closing = False
@@ -191,7 +192,7 @@ class MainWindow(QMainWindow):
     def _build_bottom(self) -> None:
         status = self.statusBar()
         status.setSizeGripEnabled(False)
-        status.setContentsMargins(EDGE_SPACE - 6, 0, EDGE_SPACE - 6, 0)
+        status.setContentsMargins(EDGE_SPACE - 22, 0, EDGE_SPACE - 22, 0)
         status.addWidget(StatusLine(self.models.health), 1)
 
     def restore_first_layout(self) -> None:
@@ -226,7 +227,7 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         event.ignore()
-        self.close_requested.emit()
+        _soon(self, self.close_requested.emit)  # Qt ignores a close within a close
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Tell that the window is there."""
@@ -248,7 +249,10 @@ class MainWindow(QMainWindow):
 
     def _follow_phase(self) -> None:
         phase = self.models.live.phase
-        self._stack.setCurrentWidget(self.states if phase in PHASES else self.page)
+        page = self.states if phase in PHASES else self.page
+        if page is not self._stack.currentWidget():
+            self._stack.setCurrentWidget(page)
+            self.setFocus()  # else Qt moves it on to some card, as if it had been asked for
 
 
 def _soon(context: QObject, call: Callable[[], None]) -> None:

@@ -204,7 +204,7 @@ def _attempt(width: float, height: float, room: Room, unit: float) -> tuple[Layo
     bottom = height - room.below - below
     base = width - 2 * (max(8.0, 12.0 * unit) + edge_of_node)
     tall = max(40.0, min(bottom - top, 1.05 * base))
-    base = min(base, _FLAT * tall)
+    base = max(40.0, min(base, _FLAT * tall))
     spare = max(0.0, bottom - top - tall)
     apex = Point(width / 2, top + spare / 2)
     nodes = {

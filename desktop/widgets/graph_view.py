@@ -18,13 +18,11 @@ from desktop.widgets.graph_painting import (
     ROOT,
     ArrowStyle,
     NodeStyle,
-    Popover,
     draw_arrow,
     draw_node,
     draw_number,
-    draw_popover,
-    popover_size,
 )
+from desktop.widgets.graph_popover import Popover, draw_popover, place_popover, popover_size
 from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, PaintedCard, advance, draw_text, fitting
 from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality
 
@@ -105,11 +103,17 @@ class GraphView(PaintedCard):
             draw_node(painter, layout.nodes[m], style, layout)
         if self._model.edges is None:
             self._paint_absence(painter, layout)
-        else:
-            self._paint_numbers(painter, layout, active)
-            self._paint_caption(painter)
-        if active is not None:
-            self._paint_popover(painter, layout, active)
+            return
+        self._paint_numbers(painter, layout, active)
+        caption = QRectF(*self._caption())
+        if active is None:
+            self._paint_caption(painter, caption)
+            return
+        popover = self._popover(active)
+        box = self._popover_place(layout, active, popover)
+        if not QRectF(*box).intersects(caption):
+            self._paint_caption(painter, caption)
+        draw_popover(painter, QRectF(*box), popover)
 
     def restyle(self) -> None:
         """Measure anew."""
@@ -176,17 +180,15 @@ class GraphView(PaintedCard):
             ink = look.ink if strong or edge == active else look.dim
             draw_number(painter, layout.arrows[edge].number, self._model.number(edge), font, ink)
 
-    def _paint_caption(self, painter: QPainter) -> None:
-        font, margin = theme.font(11), self._margin()
-        line = QRectF(margin, self.height() - self._foot() + 3, self.width() - 2 * margin, 16 * theme.scale())
+    def _paint_caption(self, painter: QPainter, line: QRectF) -> None:
         text = fitting(
-            font,
+            theme.font(11),
             line.width(),
             self.tr("arrow: teacher → student · width relative to 1/6"),
             self.tr("teacher → student · width relative to 1/6"),
             self.tr("width relative to 1/6"),
         )
-        draw_text(painter, line, CENTRE, text, font, theme.theme().dim)
+        draw_text(painter, line, CENTRE, text, theme.font(11), theme.theme().dim)
 
     def _paint_absence(self, painter: QPainter, layout: Layout) -> None:
         look, s = theme.theme(), theme.scale()
@@ -205,14 +207,13 @@ class GraphView(PaintedCard):
         painter.drawText(QRectF(box.left(), line.bottom() + 2, box.width(), needed + 2), int(words), self._model.reason)
         reading = self._model.reading
         if reading is not None and reading.reason:
-            margin = self._margin()
-            below = QRectF(margin, self.height() - self._foot() + 3, self.width() - 2 * margin, 16 * s)
+            below = QRectF(*self._caption())
             draw_text(painter, below, CENTRE, fitting(font, below.width(), reading.reason), font, look.dim)
 
-    def _paint_popover(self, painter: QPainter, layout: Layout, edge: Edge) -> None:
+    def _popover(self, edge: Edge) -> Popover:
         times, weights = self._model.history(edge)
         span = self._model.span or (0.0, 0.0)
-        popover = Popover(
+        return Popover(
             title=edge_words(edge),
             number=self._model.number(edge),
             about=self._model.about(edge),
@@ -224,24 +225,13 @@ class GraphView(PaintedCard):
             seconds=self._model.seconds,
             ends=(self.tr("−{seconds:.0f} s").format(seconds=self._model.seconds), self.tr("now")),
         )
-        width, height = popover_size(popover, self.width() - 16)
-        draw_popover(painter, QRectF(*self._popover_place(layout, edge, width, height)), popover)
 
-    def _popover_place(self, layout: Layout, edge: Edge, width: float, height: float) -> Box:
-        """Where the popover hides least of the edge it is about."""
-        arrow = layout.arrows[edge]
-        right, low = self.width() - width - 8, self.height() - height - 8
-        places = [
-            Box(round(x), round(y), round(width), round(height))
-            for y in (low, 8, low / 2)
-            for x in ((self.width() - width) / 2, right, 8)
-        ]
-        points = [arrow.at(i / 12) for i in range(13)] + [arrow.number.centre] * 4
-
-        def hidden(box: Box) -> int:
-            return sum(box.distance(point) < 3 for point in points)
-
-        return min(places, key=hidden)
+    def _popover_place(self, layout: Layout, edge: Edge, popover: Popover) -> Box:
+        room = Box(8, 8, self.width() - 16, self.height() - 16)
+        left, right, below = self._room().corners
+        corners = [Box(0, 0, left, below), Box(self.width() - right, 0, right, below), self._caption()]
+        size = popover_size(popover, room.width)
+        return place_popover(layout.arrows[edge], [layout.nodes[m] for m in edge], corners, room, size)
 
     # Measures ----------------------------------------------------------------------------------------------------
 
@@ -251,6 +241,10 @@ class GraphView(PaintedCard):
     def _foot(self) -> float:
         """Height of the caption with the room below it."""
         return (22 + (6 if self.height() >= 230 else 0)) * theme.scale()
+
+    def _caption(self) -> Box:
+        margin = self._margin()
+        return Box(margin, self.height() - self._foot() + 3, self.width() - 2 * margin, 16 * theme.scale())
 
     def _space(self) -> str:
         return self.tr("shared space") if self._model.graph is Graph.HOMOGENEOUS else self.tr("own space")

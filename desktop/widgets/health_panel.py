@@ -92,7 +92,7 @@ class StageTable(QAbstractTableModel):
             return _NUMBERS_RIGHT if column else _NAMES_LEFT
         if role == Qt.ItemDataRole.ForegroundRole and column == 4 and stage.drops:
             return severity_colour(Severity.AMBER)
-        return None
+        return theme.font(12) if role == Qt.ItemDataRole.FontRole else None
 
 
 class _Figure(QWidget):
@@ -176,7 +176,6 @@ class HealthPanel(TitledCard):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         header.setMinimumSectionSize(40)
-        table.setFont(theme.font(12))
         table.setMinimumHeight(round(_ROW * theme.scale() * 3))
 
     def _refresh(self) -> None:

@@ -9,6 +9,13 @@ from PySide6.QtWidgets import QLabel, QWidget
 from desktop import theme
 
 
+def set_text_size(widget: QWidget, font: QFont) -> None:
+    """Give a widget the size and weight of ``font``, whatever the application's style sheet says of text in general."""
+    rule = f"{type(widget).__name__} {{ font-size: {font.pixelSize()}px; font-weight: {font.weight().value}; }}"
+    if widget.styleSheet() != rule:
+        widget.setStyleSheet(rule)
+
+
 class Label(QLabel):
     """Plain text of one size and weight; follows theme and font scale by itself.
 
@@ -40,13 +47,18 @@ class Label(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(wraps)
         self.setForegroundRole(QPalette.ColorRole.PlaceholderText if dim else QPalette.ColorRole.WindowText)
-        self.setFont(theme.font(pixels, weight=weight))
+        self._size()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the font scale."""
         if event.type() is QEvent.Type.ApplicationFontChange:
-            self.setFont(theme.font(self._pixels, weight=self._weight))
+            self._size()
         super().changeEvent(event)
+
+    def _size(self) -> None:
+        font = theme.font(self._pixels, weight=self._weight)
+        self.setFont(font)
+        set_text_size(self, font)
 
 
 class ElidedLabel(Label):

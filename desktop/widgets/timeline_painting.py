@@ -14,7 +14,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 from desktop import theme
 from desktop.models.timeline import Lane, Marker, TimelineModel
 from desktop.widgets.glide import Floats
-from desktop.widgets.graph_painting import lane_top
+from desktop.widgets.lanes import lane_top
 from desktop.widgets.painted import LEFT, SEMI_BOLD, advance, draw_text, fitting
 from dmd_runtime import MODALITIES, UNIFORM, Modality
 
@@ -67,17 +67,30 @@ def draw_stack(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel)
         return
     _draw_not_valid(painter, box, axis, model)
     upper = np.cumsum(emotions[:, ::-1], axis=1)[:, ::-1]  # (n, labels): top of each band, the first is 1
-    painter.setPen(Qt.PenStyle.NoPen)
     for run in model.runs(emotions[:, 0]):
         rows = slice(run.first, run.stop)
-        x = np.concatenate(([axis.at(run.since)], x_all[rows]))
+        xs = [axis.at(run.since), *x_all[rows].tolist()]
         y = box.bottom() - np.concatenate((upper[run.first : run.first + 1], upper[rows])) * box.height()
-        xs = x.tolist()
+        painter.fillRect(QRectF(xs[0], box.top(), xs[-1] - xs[0], box.height()), _band(model.labels[0]))
         foot = [QPointF(xs[-1], box.bottom()), QPointF(xs[0], box.bottom())]
-        for i, label in enumerate(model.labels):  # each band covers what is below it, so there are no seams
-            painter.setBrush(muted(theme.emotion_colour(label)))
+        for i, label in enumerate(model.labels[1:], start=1):  # each covers what is below it, so there are no seams
             top = [QPointF(a, b) for a, b in zip(xs, y[:, i].tolist(), strict=True)]
-            painter.drawPolygon(QPolygonF(top + foot))
+            _draw_band(painter, top, foot, _band(label))
+
+
+def _draw_band(painter: QPainter, top: list[QPointF], foot: list[QPointF], colour: QColor) -> None:
+    """Everything below a line. Only the line is antialiased: that costs a quarter of an antialiased polygon."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    painter.drawPolygon(QPolygonF(top + foot))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(colour, 0))
+    painter.drawPolyline(QPolygonF(top))
+
+
+def _band(label: str) -> QColor:
+    return muted(theme.emotion_colour(label))
 
 
 def _draw_not_valid(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel) -> None:
@@ -97,7 +110,7 @@ def draw_lane(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel, 
     top = lane_top(weights)
     x_all, y_all = axis.x(model.times), box.bottom() - weights / top * box.height()
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(colour, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin))
+    painter.setPen(QPen(colour, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.BevelJoin))
     for run in model.runs(weights):
         xs = [axis.at(run.since), *x_all[run.first : run.stop].tolist()]
         ys = [float(y_all[run.first]), *y_all[run.first : run.stop].tolist()]
@@ -106,9 +119,8 @@ def draw_lane(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel, 
 
 def draw_uniform(painter: QPainter, box: QRectF, weights: Floats) -> None:
     """The hairline at 1/6."""
-    painter.setPen(QPen(theme.with_alpha(theme.theme().dim, 0.55), 1.0, Qt.PenStyle.DashLine))
-    y = round(box.bottom() - UNIFORM / lane_top(weights) * box.height()) + 0.5
-    painter.drawLine(QPointF(box.left(), y), QPointF(box.right(), y))
+    y = round(box.bottom() - UNIFORM / lane_top(weights) * box.height())
+    painter.fillRect(QRectF(box.left(), y, box.width(), 1), theme.with_alpha(theme.theme().dim, 0.4))
 
 
 def draw_coverage(painter: QPainter, boxes: Sequence[QRectF], axis: Axis, model: TimelineModel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from desktop import theme
 from desktop.models.timeline import Lane, TimelineModel
 from desktop.models.words import edge_arrow, emotion_word, graph_name
-from desktop.widgets.graph_painting import lane_top
+from desktop.widgets.lanes import lane_top
 from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, PaintedCard, advance, draw_text, fitting, title_font
 from desktop.widgets.timeline_painting import (
     Axis,
@@ -46,6 +46,22 @@ class Rows:
     right: float
 
 
+class Picture(NamedTuple):
+    """What was drawn when ``now`` was the right edge; good as long as ``key`` is the same."""
+
+    key: tuple[object, ...]
+    words: QPixmap
+    plot: QPixmap
+    now: float
+
+
+def _blank(size: QSize, ratio: float) -> QPixmap:
+    picture = QPixmap(size * ratio)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    return picture
+
+
 class TimelineView(PaintedCard):
     """Time runs to the right edge; nothing is smoothed, and nothing is drawn where nothing was read.
 
@@ -57,7 +73,7 @@ class TimelineView(PaintedCard):
         super().__init__(parent)
         self.model = model
         self._rows: Rows | None = None
-        self._picture: tuple[tuple[object, ...], QPixmap] | None = None
+        self._picture: Picture | None = None
         self._moment: float | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
@@ -93,55 +109,50 @@ class TimelineView(PaintedCard):
     # What is on screen -------------------------------------------------------------------------------------------
 
     def paint(self, painter: QPainter) -> None:
-        """The lanes from their picture, then the moment that is read."""
-        ratio = painter.device().devicePixelRatioF() if painter.device() is not None else 1.0
-        key = (
-            self.model.revision,
-            round(self.axis().at(0.0) * ratio),
-            self.size(),
-            ratio,
-            theme.theme(),
-            theme.scale(),
-        )
-        if self._picture is None or self._picture[0] != key:
-            self._picture = key, self._draw_picture(ratio)
-        painter.drawPixmap(QPointF(0, 0), self._picture[1])
+        """The words and the plot from their pictures, the plot shifted by the time since, then the moment read."""
+        device = painter.device()
+        ratio = device.devicePixelRatioF() if device is not None else 1.0
+        key = (self.model.revision, self.size(), ratio, theme.theme(), theme.scale())
+        if self._picture is None or self._picture.key != key:
+            self._picture = self._draw_picture(key, ratio)
+        painter.drawPixmap(QPointF(0, 0), self._picture.words)
+        rows, axis = self.rows(), self.axis()
+        passed = round((axis.at(self.model.now) - axis.at(self._picture.now)) * ratio) / ratio
+        painter.setClipRect(QRectF(rows.left, 0, rows.right - rows.left, self.height()))
+        painter.drawPixmap(QPointF(rows.left - passed, 0), self._picture.plot)
+        painter.setClipping(False)
         if self._moment is not None and len(self.model):
-            readout = self._readout(self._moment)
-            rows = self.rows()
             area = QRectF(rows.left, rows.top.top(), rows.right - rows.left, rows.foot.bottom() - rows.top.top())
-            draw_readout(painter, self.axis().at(self._moment), area, readout)
+            draw_readout(painter, axis.at(self._moment), area, self._readout(self._moment))
 
     def restyle(self) -> None:
         """Measure and draw anew."""
         self._rows = self._picture = None
 
-    def _draw_picture(self, ratio: float) -> QPixmap:
-        picture = QPixmap(self.size() * ratio)
-        picture.setDevicePixelRatio(ratio)
-        picture.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    def _draw_picture(self, key: tuple[object, ...], ratio: float) -> Picture:
+        rows = self.rows()
+        words, plot = _blank(self.size(), ratio), _blank(QSize(round(rows.right - rows.left), self.height()), ratio)
+        painter = QPainter(words)
         self._paint_words(painter)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.fillRect(rows.stack, theme.theme().track)
+        for lane, box in zip(self.model.lanes, rows.lanes, strict=True):
+            draw_uniform(painter, box, self.model.edge(*lane))
+        painter.end()
+        painter = QPainter(plot)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(-rows.left, 0)
         self._paint_plot(painter, ratio)
         painter.end()
-        return picture
+        return Picture(key, words, plot, self.model.now)
 
     def _paint_plot(self, painter: QPainter, ratio: float) -> None:
-        rows, model, look = self.rows(), self.model, theme.theme()
+        rows, model = self.rows(), self.model
         axis = Axis(rows.left, rows.right, model.now, model.seconds, ratio)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(look.track)
-        painter.drawRect(rows.stack)
-        for lane, box in zip(model.lanes, rows.lanes, strict=True):
-            draw_uniform(painter, box, model.edge(*lane))
-        painter.save()
-        painter.setClipRect(QRectF(rows.left, 0, rows.right - rows.left, self.height()))
         draw_stack(painter, rows.stack, axis, model)
         for lane, box in zip(model.lanes, rows.lanes, strict=True):
             draw_lane(painter, box, axis, model, lane)
         draw_coverage(painter, rows.coverage, axis, model)
-        painter.restore()
         line = QRectF(rows.left, rows.top.top(), rows.right - rows.left, rows.top.height())
         draw_markers(painter, line, rows.coverage[-1].bottom(), axis, model.markers)
 

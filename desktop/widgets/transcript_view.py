@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QMargins, QObject, QPoint, QRectF, QSize, Qt,
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
+    QKeyEvent,
     QLinearGradient,
     QPainter,
     QPaintEvent,
@@ -22,7 +23,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QTe
 
 from desktop import theme
 from desktop.models.transcript import TranscriptModel, gap_between
-from desktop.widgets.labels import Label
+from desktop.widgets.labels import Label, set_text_size
 from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import Word
 
@@ -77,6 +78,7 @@ class WordsEdit(QTextEdit):
         """Write everything anew, in the colours and sizes in force."""
         self.clear()
         self.setFont(theme.font(_PIXELS))
+        set_text_size(self, self.font())
         self._starts.clear()
         self._cut = self._end = 0
         spacing = QTextBlockFormat()
@@ -160,6 +162,12 @@ class WordsEdit(QTextEdit):
 
     def _note_scroll(self, value: int) -> None:
         self._follows = value >= self.verticalScrollBar().maximum() - 2
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Move by keyboard, to whole lines."""
+        super().keyPressEvent(event)
+        line = round(_LINE * theme.scale())
+        self.verticalScrollBar().setValue(round(self.verticalScrollBar().value() / line) * line)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint the text; a line that has half left at the top fades instead of being cut."""

@@ -30,9 +30,9 @@ _CHEAP = 4.0e6  # pixels read and written a picture up to which smooth scaling s
 def image_over(array: npt.NDArray[np.uint8]) -> tuple[QImage, npt.NDArray[np.uint8]]:
     """Return an image over ``array``, uint8 RGB (H, W, 3), and the array that has to live as long as the image.
 
-    Nothing is copied unless rows or pixels are not contiguous.
+    Nothing is copied unless ``array`` is not contiguous.
     """
-    held = array if array.strides[1:] == (3, 1) and array.strides[0] >= 3 * array.shape[1] else array.copy(order="C")
+    held = np.ascontiguousarray(array)
     height, width = held.shape[:2]
     return QImage(held.data, width, height, held.strides[0], QImage.Format.Format_RGB888), held
 

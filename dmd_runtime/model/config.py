@@ -180,7 +180,15 @@ class DMDConfig:
                 graph_width={Graph(k): v for k, v in rest.pop("graph_width").items()},
                 prior={Graph(k): tuple(v) for k, v in rest.pop("prior").items()},
                 labels=_texts(rest.pop("labels")),
-                dropout=Dropout(attention=attention, **dropout),
+                temperature=rest.pop("temperature"),
+                sentiment=rest.pop("sentiment"),
+                dropout=Dropout(
+                    attention=attention,
+                    text=dropout.pop("text"),
+                    embedding=dropout.pop("embedding"),
+                    output=dropout.pop("output"),
+                    **dropout,
+                ),
                 **rest,
             )
         except KeyError as error:

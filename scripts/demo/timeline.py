@@ -29,11 +29,11 @@ LINES: Final = (
     Line(text="Hello. This is a demonstration, made by a computer.", mood="neutral", speed=150, pitch=50, pause=0.8),
     Line(text="I am so happy to see you. This is wonderful news!", mood="happy", speed=155, pitch=65, pause=0.7),
     Line(text="No! This is terrible. I am really angry about it.", mood="angry", speed=155, pitch=35, pause=0.7),
-    Line(text="Oh, what a surprise!", mood="surprised", speed=130, pitch=75, pause=2.8),
+    Line(text="Oh, what a surprise!", mood="surprised", speed=130, pitch=75, pause=4.6),
     Line(text="You can still hear me, but you cannot see me.", mood="neutral", speed=145, pitch=50, pause=0.8),
     Line(text="I feel sad, because she went away.", mood="sad", speed=120, pitch=35, pause=0.9),
 )
-_SILENCE_BEFORE: Final = 3  # the line before which nobody speaks
+_SILENCE_BEFORE: Final = 3  # the line before which nobody speaks, for longer than a window of 4 s
 _AWAY_DURING: Final = 4  # the line during which the camera looks away
 _END: Final = 1.0  # s after the last word
 _MOODS: Final[dict[str, dict[str, float]]] = {

@@ -62,7 +62,7 @@ class MjpegServer:
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *arguments: Any) -> None: ...
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server asks for
+            def do_GET(self) -> None:
                 stream(self)
 
         class Server(ThreadingHTTPServer):

@@ -1,0 +1,44 @@
+"""Everything below here may make widgets: no display is needed, and no thread may be left behind."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QThread
+from shiboken6 import isValid
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test after which a QThread that it started still runs."""
+    started: list[weakref.ref[QThread]] = []
+    start = QThread.start
+
+    def remember(thread: QThread, *arguments: Any) -> None:
+        started.append(weakref.ref(thread))
+        start(thread, *arguments)
+
+    monkeypatch.setattr(QThread, "start", remember)
+    yield
+    threads = [thread for ref in started if (thread := ref()) is not None and isValid(thread)]
+    running = [thread for thread in threads if thread.isRunning()]
+    names = [thread.objectName() or type(thread).__name__ for thread in running]
+    for thread in running:
+        thread.wait(5000)
+    assert not names, f"threads were left running: {', '.join(names)}"

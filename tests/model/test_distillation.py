@@ -1,0 +1,130 @@
+"""The graph-distillation unit: equations 6 to 8, who is teacher and who student, and edges that do not exist."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmd_runtime.modality import EDGES, MODALITIES, UNIFORM, Edge
+from dmd_runtime.model.distillation import GraphDistillationUnit
+
+L, V, A = MODALITIES
+OUTPUTS, REPRESENTATION, WIDTH, TEMPERATURE = 3, 5, 4, 8.0
+
+
+def make_unit(seed: int = 0) -> GraphDistillationUnit:
+    torch.manual_seed(seed)
+    return GraphDistillationUnit(OUTPUTS, REPRESENTATION, WIDTH, TEMPERATURE)
+
+
+def vertices(batch: int = 2, seed: int = 1, scale: float = 1.0):
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(
+        {m: scale * torch.randn(batch, n, generator=generator) for m in MODALITIES} for n in (OUTPUTS, REPRESENTATION)
+    )
+
+
+def at(edges: torch.Tensor, teacher, student) -> torch.Tensor:
+    return edges[:, EDGES.index(Edge(teacher=teacher, student=student))]
+
+
+def test_follows_the_equations():
+    unit, (logits, representations) = make_unit(), vertices()
+    out = unit(logits, representations)
+    for b in range(2):
+        z = {m: torch.cat([unit.logit(logits[m][b]), unit.representation(representations[m][b])]) for m in MODALITIES}
+        scores = torch.stack([unit.edge(torch.cat([z[edge.student], z[edge.teacher]]))[0] for edge in EDGES])
+        torch.testing.assert_close(out.scores[b], scores)
+        powers = (scores / TEMPERATURE).exp()
+        torch.testing.assert_close(out.weights[b], powers / powers.sum())
+
+
+def test_student_comes_first_in_a_pair():
+    unit, (logits, representations) = make_unit(), vertices()
+    with torch.no_grad():
+        unit.edge.weight[:, : 2 * WIDTH] = 0  # what is left looks at the teacher
+    scores = unit(logits, representations).scores
+    for teacher in MODALITIES:
+        one, other = (m for m in MODALITIES if m is not teacher)
+        torch.testing.assert_close(at(scores, teacher, one), at(scores, teacher, other))
+    assert not torch.allclose(at(scores, L, V), at(scores, V, L))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_every_student_ranks_its_teachers_alike(seed):
+    """A score is a(student) + b(teacher): the gap between two teachers does not depend on who learns."""
+    with torch.no_grad():
+        scores = make_unit(seed)(*vertices(seed=seed)).scores.double()
+    through = (at(scores, L, V) - at(scores, A, V)) + (at(scores, A, L) - at(scores, V, L))
+    torch.testing.assert_close(through, at(scores, L, A) - at(scores, V, A), rtol=0, atol=1e-5)
+
+
+def test_one_softmax_over_all_six():
+    weights = make_unit()(*vertices()).weights
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(2))
+    per_student = weights.view(2, 3, 2).sum(dim=2)
+    assert not torch.allclose(per_student, torch.full((2, 3), 1 / 3), atol=1e-4)
+
+
+def test_indifferent_unit_gives_uniform_edges():
+    unit = make_unit()
+    torch.nn.init.zeros_(unit.edge.weight)
+    torch.testing.assert_close(unit(*vertices()).weights, torch.full((2, 6), UNIFORM))
+
+
+def test_temperature_flattens():
+    hot, cold = make_unit(), make_unit()
+    hot.temperature, cold.temperature = 1000.0, 0.1
+    spread = [unit(*vertices()).weights.max().item() for unit in (hot, cold)]
+    assert spread[0] < 1.01 * UNIFORM
+    assert spread[1] > 2 * UNIFORM
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=4), st.integers(0, 99))
+def test_edges_exist_between_what_is_there(present, seed):
+    here = torch.tensor(present)
+    with torch.no_grad():
+        out = make_unit(seed)(*vertices(len(present), seed, scale=30.0), here)
+    for b, row in enumerate(present):
+        there = dict(zip(MODALITIES, row, strict=True))
+        for i, edge in enumerate(EDGES):
+            exists = there[edge.teacher] and there[edge.student]
+            assert exists or (out.weights[b, i] == 0 and out.scores[b, i] == 0)
+        torch.testing.assert_close(out.weights[b].sum(), torch.tensor(float(sum(row) >= 2)))
+
+
+def test_a_missing_vertex_changes_nothing_between_the_others():
+    unit, (logits, representations) = make_unit(), vertices()
+    present = torch.tensor([[True, True, False]] * 2)
+    before = unit(logits, representations, present)
+    logits[A] += 100
+    representations[A] -= 100
+    assert torch.equal(unit(logits, representations, present).weights, before.weights)
+
+
+def test_all_present_is_the_published_unit():
+    unit, given_vertices = make_unit(), vertices()
+    everybody = torch.ones(2, 3, dtype=torch.bool)
+    torch.testing.assert_close(unit(*given_vertices, everybody).weights, unit(*given_vertices).weights)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_reach_vertices_and_unit(masked):
+    unit, (logits, representations) = make_unit(), vertices()
+    for x in (*logits.values(), *representations.values()):
+        x.requires_grad_()
+    present = torch.tensor([[True, True, False]] * 2) if masked else None
+    (unit(logits, representations, present).weights * torch.arange(6.0)).sum().backward()
+    reached = {m for m in MODALITIES if logits[m].grad.any() and representations[m].grad.any()}
+    assert reached == ({L, V} if masked else set(MODALITIES))
+    assert all(torch.isfinite(p.grad).all() for p in unit.parameters())
+    assert unit.logit.weight.grad.any()
+    assert unit.representation.weight.grad.any()
+
+
+def test_order_of_the_edges_is_the_published_one():
+    assert [f"{e.student.value}<{e.teacher.value}" for e in EDGES] == ["L<V", "L<A", "V<L", "V<A", "A<L", "A<V"]
