@@ -1,7 +1,8 @@
 """From a session's threads to the window's: the newest picture waits in a slot, rare events come one by one.
 
 Nothing queues toward the window: at 30 pictures a second a busy window would fall behind by seconds. A timer takes the
-newest picture, face and loudness 30 times a second; readings, words and health (a few a second) are queued signals.
+newest picture, face and loudness, twice as often as pictures come (at their own rate it would miss every tenth);
+readings, words and health (a few a second) are queued signals.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dmd_runtime import (
     Word,
 )
 
-TICK_MS: Final = 33
+TICK_MS: Final = 16
 _RARE: Final = (Reading, Word, Utterance, Health, Failure)
 _FULL_SCALE = 0.999
 
@@ -42,7 +43,7 @@ class SessionBridge(QObject):
     reading(Reading), word(Word), utterance(Utterance), health(Health), failure(Failure)
         Each one, in order.
     ticked(float)
-        Session time, once a tick while attached.
+        Session time, every second tick while attached.
     ended(Session)
         All that the session had to say has been handed on.
     """
@@ -66,6 +67,7 @@ class SessionBridge(QObject):
         self._end: Callable[[], None] = lambda: None
         self._slots: tuple[tuple[Latest[object], Callable[[object], None]], ...] = ()
         self._seen: list[int] = []
+        self._odd = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(TICK_MS)
@@ -133,7 +135,9 @@ class SessionBridge(QObject):
             if version != self._seen[i]:
                 self._seen[i] = version
                 emit(value)
-        self.ticked.emit(session.clock.now())
+        self._odd = not self._odd
+        if self._odd:
+            self.ticked.emit(session.clock.now())
         if over:
             self._timer.stop()
             self._over.emit(session)  # behind everything that was said before

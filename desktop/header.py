@@ -1,10 +1,10 @@
-"""The bar at the top: the name, the devices, start and stop, a marker."""
+"""The bar at the top: the name, the menus, the devices, start and stop, a marker."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QFont, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QPushButton, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.device_lists import DeviceBox
@@ -57,10 +57,11 @@ class ActionButton(QPushButton):
 
 
 class Header(QWidget):
-    """Camera, microphone, start or stop, marker."""
+    """The name and the menus; camera, microphone, start or stop, marker."""
 
     def __init__(
         self,
+        menus: QMenuBar,
         camera: DeviceBox,
         microphone: DeviceBox,
         *,
@@ -75,6 +76,8 @@ class Header(QWidget):
         row.setContentsMargins(20, 0, 20, 0)
         row.setSpacing(theme.GAP)
         row.addWidget(Wordmark())
+        menus.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        row.addWidget(menus)
         row.addStretch(1)
         for box, width in ((camera, 230), (microphone, 220)):
             box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

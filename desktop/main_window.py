@@ -31,6 +31,7 @@ from desktop.widgets.notice_bar import NoticeBar
 from desktop.widgets.state_page import PHASES, StatePage
 from desktop.widgets.status_line import StatusLine
 from desktop.widgets.timeline_view import TimelineView
+from dmd_runtime import Reading
 
 DEFAULT_SIZE: Final = QSize(1280, 800)
 SMALLEST: Final = QSize(1024, 640)
@@ -139,6 +140,7 @@ class MainWindow(QMainWindow):
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks)
         self._closing = False
         self._was_shown = False
+        self._drawn: Reading | None = None
         self._why = WhyPopup(self)
         self._build_middle()
         self._docks = self._build_docks()
@@ -164,8 +166,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for widget in (
-            bar,
-            Header(self.camera, self.microphone, start=a.start, stop=a.stop, marker=a.marker),
+            Header(bar, self.camera, self.microphone, start=a.start, stop=a.stop, marker=a.marker),
             MarkBanner(self.models.live),
             self.notices,
         ):
@@ -237,14 +238,12 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.shown.emit)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Tell when a reading has been painted."""
-        if (
-            watched is self.page.emotion
-            and event.type() is QEvent.Type.Paint
-            and self.models.emotion.reading is not None
-        ):
-            reading = self.models.emotion.reading
-            _soon(self, lambda: self.drawn.emit(reading))
+        """Tell when a reading has been painted, once."""
+        reading = self.models.emotion.reading
+        if watched is self.page.emotion and event.type() is QEvent.Type.Paint and reading is not self._drawn:
+            self._drawn = reading
+            if reading is not None:
+                _soon(self, lambda: self.drawn.emit(reading))
         return super().eventFilter(watched, event)
 
     def _follow_phase(self) -> None:

@@ -181,7 +181,7 @@ class EmotionModel(QObject):
         self.label = self._stable.step(t, self.shown)
         alone = reading.unimodal[Graph.HOMOGENEOUS]
         said = {m: p for m in MODALITIES if m in present(reading) and (p := alone[m]) is not None}
-        self.opinions = {label: {m: p[label] for m, p in said.items()} for label in labels}
+        self.opinions = {label: {m: p[label] for m, p in said.items() if label in p} for label in labels}
 
     def _take_sentiment(self, t: float, reading: Reading) -> None:
         self.raw_sentiment = reading.sentiment

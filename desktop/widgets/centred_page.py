@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop import theme
+from desktop.widgets.labels import RESTYLING
 
 _WIDEST = 700
 
@@ -48,6 +49,6 @@ class CentredPage(QScrollArea):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the font scale."""
-        if event.type() is QEvent.Type.ApplicationFontChange and hasattr(self, "_block"):
-            self._block.setMaximumWidth(round(_WIDEST * theme.scale()))
         super().changeEvent(event)
+        if event.type() in RESTYLING and hasattr(self, "_block"):
+            self._block.setMaximumWidth(round(_WIDEST * theme.scale()))

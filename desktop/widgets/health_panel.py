@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTabl
 
 from desktop import theme
 from desktop.models.health import Figures, HealthModel, Severity, StageFigures, severity
-from desktop.widgets.labels import Label
+from desktop.widgets.labels import RESTYLING, Label
 from desktop.widgets.signs import Sign, severity_colour
 from desktop.widgets.titled_card import TitledCard
 
@@ -199,9 +199,9 @@ class HealthPanel(TitledCard):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the font scale."""
-        if event.type() is QEvent.Type.ApplicationFontChange and hasattr(self, "table"):
-            self._prepare_table()
         super().changeEvent(event)
+        if event.type() in RESTYLING and hasattr(self, "table"):
+            self.table.verticalHeader().setDefaultSectionSize(round(_ROW * theme.scale()))
 
 
 def _unit(value: float | None, form: str) -> str:

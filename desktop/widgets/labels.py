@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QLabel, QWidget
 
 from desktop import theme
 
+RESTYLING: Final = (
+    QEvent.Type.PaletteChange,
+    QEvent.Type.StyleChange,
+    QEvent.Type.FontChange,
+    QEvent.Type.ApplicationFontChange,
+)
+"""Changes after which colours or sizes may be others; which of them come depends on style sheet and platform."""
+
 
 def set_text_size(widget: QWidget, font: QFont) -> None:
     """Give a widget the size and weight of ``font``, whatever the application's style sheet says of text in general."""
+    widget.setFont(font)
     rule = f"{type(widget).__name__} {{ font-size: {font.pixelSize()}px; font-weight: {font.weight().value}; }}"
     if widget.styleSheet() != rule:
         widget.setStyleSheet(rule)
@@ -30,6 +41,8 @@ class Label(QLabel):
     wraps : bool
         Over several lines where it is too narrow.
     """
+
+    _scale = 0.0  # in which the text was last sized; Qt tells of changes while the label is still being made
 
     def __init__(
         self,
@@ -51,14 +64,13 @@ class Label(QLabel):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the font scale."""
-        if event.type() is QEvent.Type.ApplicationFontChange:
-            self._size()
         super().changeEvent(event)
+        if event.type() in RESTYLING and self._scale not in (0.0, theme.scale()):
+            self._size()
 
     def _size(self) -> None:
-        font = theme.font(self._pixels, weight=self._weight)
-        self.setFont(font)
-        set_text_size(self, font)
+        self._scale = theme.scale()
+        set_text_size(self, theme.font(self._pixels, weight=self._weight))
 
 
 class ElidedLabel(Label):

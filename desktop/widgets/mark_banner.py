@@ -10,7 +10,7 @@ from desktop import theme
 from desktop.models.health import Severity
 from desktop.models.live import LiveModel
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.labels import Label
+from desktop.widgets.labels import RESTYLING, Label
 from desktop.widgets.signs import Sign
 
 
@@ -128,7 +128,7 @@ class _Sentence(Label):
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Stay dark in every theme."""
         super().changeEvent(event)
-        if event.type() is QEvent.Type.ApplicationPaletteChange:
+        if event.type() in RESTYLING and self.palette().color(QPalette.ColorRole.WindowText) != theme.WARNING_INK:
             self._ink()
 
     def _ink(self) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.models.health import Figures, HealthModel, Severity, severity
+from desktop.widgets.labels import RESTYLING
 from desktop.widgets.signs import paint_sign, severity_colour
 
 _DOT = " · "
@@ -174,8 +175,7 @@ class StatusLine(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the theme and the font scale."""
-        if event.type() is QEvent.Type.ApplicationFontChange:
-            self.updateGeometry()
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationFontChange):
-            self.update()
         super().changeEvent(event)
+        if event.type() in RESTYLING:
+            self.updateGeometry()
+            self.update()

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QTe
 
 from desktop import theme
 from desktop.models.transcript import TranscriptModel, gap_between
-from desktop.widgets.labels import Label, set_text_size
+from desktop.widgets.labels import RESTYLING, Label, set_text_size
 from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import Word
 
@@ -74,11 +74,17 @@ class WordsEdit(QTextEdit):
         """What stands there in italics."""
         return self.toPlainText()[self._end - self._cut :].strip()
 
+    def restyle(self) -> None:
+        """Write everything anew if colours or sizes are others now."""
+        if self._look != (theme.theme(), theme.scale()):
+            self.rebuild()
+            self._set_margins()
+
     def rebuild(self) -> None:
         """Write everything anew, in the colours and sizes in force."""
         self.clear()
-        self.setFont(theme.font(_PIXELS))
-        set_text_size(self, self.font())
+        self._look = theme.theme(), theme.scale()
+        set_text_size(self, theme.font(_PIXELS))
         self._starts.clear()
         self._cut = self._end = 0
         spacing = QTextBlockFormat()
@@ -283,9 +289,9 @@ class TranscriptView(TitledCard):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the theme and the font scale."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationFontChange) and hasattr(self, "edit"):
-            self.edit.rebuild()
         super().changeEvent(event)
+        if event.type() in RESTYLING and hasattr(self, "edit"):
+            self.edit.restyle()
 
 
 def _format(word: Word) -> QTextCharFormat:

@@ -10,6 +10,7 @@ from desktop import theme
 from desktop.models.health import Severity
 from desktop.models.live import LiveModel, Phase
 from desktop.widgets import video_painting as painting
+from desktop.widgets.labels import RESTYLING
 from desktop.widgets.signs import paint_sign
 from dmd_runtime import Modality, VideoFrame
 
@@ -236,6 +237,6 @@ class VideoView(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the theme and the font scale."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.ApplicationFontChange):
-            self.update()
         super().changeEvent(event)
+        if event.type() in RESTYLING:
+            self.update()

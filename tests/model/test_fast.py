@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dmd_runtime.benchmark.plain import PlainDMD
 from dmd_runtime.modality import MODALITIES, Graph
-from dmd_runtime.model import fast
+from dmd_runtime.model import fast, fast_attention, fast_transformer
 from dmd_runtime.model.fast import FastDMD, FastOutput
 from tests.model.model_factory import (
     ALIGNED,
@@ -173,6 +173,22 @@ def test_empty_rows_in_reference_mode_get_no_position():
         x[:, :6] = 0
     with torch.inference_mode():
         assert worst(FastDMD(model)(features), model(features)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize("masked", [False, True], ids=["reference mode", "masked"])
+def test_attention_in_many_blocks(masked, bounded, monkeypatch):
+    monkeypatch.setattr(fast_attention, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(fast_attention, "BLOCK_WEIGHTS", 1)
+    if not bounded:
+        monkeypatch.setattr(fast_transformer, "SAFE_SCORE", 0.0)
+    model, features = make_model(UNALIGNED), make_features(UNALIGNED, 2)
+    mask = make_mask(UNALIGNED, MODALITIES, 2) if masked else None
+    frozen = FastDMD(model, trace=False)
+    assert all(len(sight.blocks) > 2 for group in frozen._groups for sight in group.sights)
+    assert {group.memory.bounded for group in frozen._groups} == {bounded}
+    with torch.inference_mode():
+        assert worst(frozen(features, mask), model(features, mask)) <= TOLERANCE
 
 
 def test_scores_that_would_overflow_take_the_maximum_first():

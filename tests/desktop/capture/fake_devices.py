@@ -40,8 +40,10 @@ class FakeCamera:
     description: str = ""
     closed: int = 0
     pictures: queue.Queue[Picture | None] = field(default_factory=queue.Queue)
+    reading: threading.Event = field(default_factory=threading.Event)
 
     def read(self) -> Picture | None:
+        self.reading.set()
         return self.pictures.get(timeout=60)
 
     def close(self) -> None:
@@ -94,6 +96,13 @@ class CameraShop:
         """Let the camera that was opened last give these pictures."""
         for number in numbers:
             self.opened[-1].pictures.put(frame_image(number, (64, 48)))
+
+    def end(self, thread: CameraThread) -> bool:
+        """Stop a thread whose camera may wait for a picture."""
+        thread.interrupt()
+        for camera in self.opened:
+            camera.abort()
+        return thread.stop()
 
     def unplug(self, problem: str = "not connected") -> None:
         self.problem = problem

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFont, QFontInfo
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop import theme
+from desktop.widgets.labels import Label
+from desktop.widgets.transcript_view import TranscriptView
 from tests.desktop import left_states as states
 from tests.desktop.gallery_left import MAKERS
 
@@ -99,15 +101,34 @@ def test_both_themes_differ_and_come_back(qtbot: QtBot, qapp: QApplication, kind
 
 
 def test_text_grows_with_the_font_scale(qtbot: QtBot, qapp: QApplication) -> None:
-    widgets = [shown(MAKERS[kind][0][state], qtbot) for kind, state in (("words", "talk"), ("status", "good"))]
-    heights = [w.fontMetrics().height() for w in (widgets[0].edit,)]  # type: ignore[attr-defined]
-    hint = widgets[1].sizeHint().height()
+    words, status = (shown(MAKERS[kind][0][state], qtbot) for kind, state in (("words", "talk"), ("status", "good")))
+    assert isinstance(words, TranscriptView)
+
+    def heights() -> list[float]:
+        return [
+            words.edit.fontMetrics().height(),
+            words.title.fontMetrics().height(),
+            words.edit.document().firstBlock().layout().lineAt(0).height(),
+            status.sizeHint().height(),
+        ]
+
+    before = heights()
     qapp.setProperty("dmd_font_scale", 1.5)
     try:
         theme.apply_theme(qapp, "dark")
         qapp.processEvents()
-        assert widgets[0].edit.fontMetrics().height() > heights[0]  # type: ignore[attr-defined]
-        assert widgets[1].sizeHint().height() > hint
+        grown = heights()
     finally:
         qapp.setProperty("dmd_font_scale", None)
         theme.apply_theme(qapp, "dark")
+    qapp.processEvents()
+    assert all(1.3 < a / b < 1.7 for a, b in zip(grown, before, strict=True)), (before, grown)
+    assert heights() == before
+
+
+def test_sizes_are_as_designed_whatever_the_style_sheet_says(qtbot: QtBot) -> None:
+    headline = shown(lambda: Label("Happiness", pixels=26, weight=QFont.Weight.Bold), qtbot)
+    info = QFontInfo(headline.font())
+    assert (info.pixelSize(), info.bold(), info.family()) == (26, True, "Inter")
+    metrics = headline.fontMetrics()
+    assert len({metrics.horizontalAdvance(figure) for figure in "0123456789"}) == 1

@@ -58,7 +58,8 @@ def test_at_700_pixels_the_least_important_goes_first(qtbot: QtBot) -> None:
     line = line_of(healthy(), qtbot, 700)
     assert left(line) == "window → drawn 212 ms p95 · dropped 0.0 % · speech lag 1.4 s · CPU 38 %"
     line.resize(420, 38)
-    assert left(line) == "window → drawn 212 ms p95"
+    assert left(line) == "window → drawn 212 ms p95 · dropped 0.0 %"
+    assert line.shown()[1] == "cpu · local only"
     assert "disk 11 h left" in line.toolTip()
 
 
