@@ -114,7 +114,9 @@ def apply_theme(app: QApplication, choice: str) -> Theme:
     light = choice == "light" or (choice == "system" and scheme is Qt.ColorScheme.Light)
     chosen = LIGHT if light else DARK
     app.setProperty("dmd_theme", chosen.name)
-    app.setStyle("Fusion")
+    if not app.property("dmd_styled"):  # once: replacing a style pulls it from under the timers of its animations
+        app.setStyle("Fusion")
+        app.setProperty("dmd_styled", True)
     app.setPalette(_palette(chosen))
     app.setFont(font(13))
     app.setStyleSheet(_style_sheet(chosen))

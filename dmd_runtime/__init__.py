@@ -51,6 +51,7 @@ _HOME = {
     "DMDError": "errors",
     "DeviceError": "errors",
     "SourceError": "errors",
+    "ConfigError": "errors",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  # names come from the table above
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from dmd_runtime.assets import Progress as Progress
     from dmd_runtime.clock import Clock as Clock
     from dmd_runtime.config import SessionConfig as SessionConfig
+    from dmd_runtime.errors import ConfigError as ConfigError
     from dmd_runtime.errors import DeviceError as DeviceError
     from dmd_runtime.errors import DMDError as DMDError
     from dmd_runtime.errors import SourceError as SourceError

@@ -156,6 +156,9 @@ class DeviceSource:
         if self._ran:
             raise DeviceError("expected one run of these devices, got a second")
         self._ran = True
+        if QCoreApplication.instance() is None:
+            # Qt would take this thread for its main thread, and corrupt memory when it ends.
+            raise DeviceError("devices need a QCoreApplication, made on the main thread; there is none")
         if self._camera is None and self._microphone is None:
             raise DeviceError(translate("capture", "Choose a camera or a microphone: there is neither."))
         try:

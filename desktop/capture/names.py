@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QCoreApplication
@@ -14,11 +14,10 @@ translate = QCoreApplication.translate
 
 def distinct(names: Iterable[str]) -> list[str]:
     """Names as given; the second of one name becomes "name (2)"."""
-    seen: Counter[str] = Counter()
-    out = []
+    out: list[str] = []
     for name in names:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        numbered = (f"{name} ({n})" for n in itertools.count(2))
+        out.append(next(one for one in itertools.chain([name], numbered) if one not in out))
     return out
 
 

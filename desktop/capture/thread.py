@@ -26,9 +26,10 @@ class CaptureThread(QThread):
     A subclass gives the verbs ``_open``, ``_next``, ``_take``, ``_close`` and ``_finish``, which run on this thread
     only. Whatever they raise is said in one line and ends in another attempt, until :meth:`stop`.
 
-    The object belongs to the thread that makes it, which needs no event loop. The signals are emitted on the *capture*
-    thread (``trouble`` of a stall on the one that calls :meth:`watch`): a QObject's slot in the window is called
-    through its event loop as usual; connect a plain function with ``Qt.ConnectionType.DirectConnection``.
+    A QCoreApplication must exist. The object belongs to the thread that makes it, which needs no event loop. The
+    signals are emitted on the *capture* thread (``trouble`` of a stall on the one that calls :meth:`watch`): a
+    QObject's slot in the window is called through its event loop as usual; connect a plain function with
+    ``Qt.ConnectionType.DirectConnection``.
 
     Signals
     -------

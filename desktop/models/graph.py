@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import ceil
+from collections.abc import Mapping, Sequence
+from math import ceil, isnan
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,12 @@ from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality, Readi
 NEAR_UNIFORM: Final = 0.02
 """Where every weight is this close to uniform, two decimals would make all of them look alike."""
 _READINGS_PER_SECOND: Final = 10
+
+
+def decimals_for(weights: Sequence[float]) -> int:
+    """3 where all weights of a graph are within :data:`NEAR_UNIFORM` of uniform, else 2; a NaN is a missing edge."""
+    known = [w for w in weights if not isnan(w)]
+    return 3 if known and all(abs(w - UNIFORM) <= NEAR_UNIFORM for w in known) else 2
 
 
 class GraphModel(QObject):
@@ -99,9 +105,8 @@ class GraphModel(QObject):
 
     @property
     def decimals(self) -> int:
-        """Decimals of the numbers: 3 where all edges are within :data:`NEAR_UNIFORM` of uniform, else 2."""
-        there = [] if self.edges is None else [w for e, w in self.edges.items() if not self.missing(e)]
-        return 3 if there and all(abs(w - UNIFORM) <= NEAR_UNIFORM for w in there) else 2
+        """Decimals of the numbers, see :func:`decimals_for`."""
+        return decimals_for([] if self.edges is None else [w for e, w in self.edges.items() if not self.missing(e)])
 
     def missing(self, edge: Edge) -> bool:
         """Whether an end of ``edge`` did not take part, so that its weight says nothing."""

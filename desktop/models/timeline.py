@@ -59,6 +59,7 @@ class TimelineModel(QObject):
     seconds : how far the timeline goes back.
     labels : columns of :attr:`emotions`, in the order of the stack.
     lanes : the (graph, edge) pairs that have a lane, top first; every edge is kept, so a new lane has its past.
+    step : seconds between readings, as they come.
     revision : grows with every change but that of :attr:`now`.
 
     Signals
@@ -75,6 +76,7 @@ class TimelineModel(QObject):
         self.seconds = seconds
         self.labels: tuple[str, ...] = EMOTIONS
         self.revision = 0
+        self.step = _STEP
         self._lanes: tuple[Lane, ...] = DEFAULT_LANES
         self._capacity = ceil(seconds * _READINGS_PER_SECOND)
         self._table = TimeRing(self._capacity, _WIDTH - 1)
@@ -105,6 +107,7 @@ class TimelineModel(QObject):
         self._take_emotion(t, reading)
         self._take_reason(t, reading.reason)
         self._now = t if rewound else max(self._now, t)
+        self.step = self._usual_step()
         self._forget()
         self._touch()
 
@@ -187,15 +190,6 @@ class TimelineModel(QObject):
         """Whether a modality took part, bool (n, 3)."""
         return self._table.rows[:, _PRESENT:] > 0
 
-    @property
-    def step(self) -> float:
-        """Seconds between readings, as they come."""
-        rows = self._table.rows
-        if len(rows) < 2:
-            return _STEP
-        steps = np.diff(rows[:, 0]) / np.maximum(1.0, np.diff(rows[:, 1]))
-        return float(np.median(steps))
-
     def runs(self, values: Rows) -> list[Run]:
         """The stretches of ``values`` (n,) over which a line may be drawn.
 
@@ -240,6 +234,12 @@ class TimelineModel(QObject):
         while self._reasons and self._reasons[-1][0] >= t:
             self._reasons.pop()
         self._reasons.append((t, reason))
+
+    def _usual_step(self) -> float:
+        rows = self._table.rows
+        if len(rows) < 2:
+            return _STEP
+        return float(np.median(np.diff(rows[:, 0]) / np.maximum(1.0, np.diff(rows[:, 1]))))
 
     def _forget(self) -> None:
         """Keep one reading beyond the left edge, so that a line comes from outside."""

@@ -17,6 +17,7 @@ from desktop.models.words import coverage_text, emotion_word, mark_words, modali
 from desktop.widgets.glide import Floats, Glide
 from desktop.widgets.painted import (
     BOLD,
+    CENTRE,
     LEFT,
     RIGHT,
     SEMI_BOLD,
@@ -214,15 +215,11 @@ class EmotionPanel(PaintedCard):
             theme.font(11, weight=SEMI_BOLD),
             look.dim,
         )
-        middle = (box.top() + 16 * s + box.bottom() - 26 * s) / 2
-        large = theme.font(22, weight=BOLD)
-        line = QRectF(box.left(), middle - 30 * s, box.width(), 28 * s)
+        track = self._scale(box)
+        large, thick = theme.font(22, weight=BOLD), track.height()
+        line = QRectF(box.left(), track.top() - 36 * s, box.width(), 28 * s)
         ink = look.ink if value is not None and not self._subdued() else look.dim
-        draw_text(
-            painter, line, Qt.AlignmentFlag.AlignCenter, signed(value) if value is not None else _NONE, large, ink
-        )
-        thick = 7 * s
-        track = QRectF(box.left(), middle + 6 * s, box.width(), thick)
+        draw_text(painter, line, CENTRE, signed(value) if value is not None else _NONE, large, ink)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.track)
         painter.drawRoundedRect(track, thick / 2, thick / 2)
@@ -267,7 +264,7 @@ class EmotionPanel(PaintedCard):
             header=header,
             words=words,
             rows=tuple(QRectF(inside.left(), top + i * pitch, wide, pitch) for i in range(labels)),
-            names=min(names + 16, wide * 0.34),
+            names=min(names + 16, wide * 0.42),
             values=metrics.horizontalAdvance("0.00") + 9,
             sentiment=QRectF(inside.right() - column, top, column, min(inside.bottom() - top, 230 * s)),
             bar=max(6.0, min(17.0, pitch * 0.6)),
@@ -278,6 +275,13 @@ class EmotionPanel(PaintedCard):
         height = round(frame.bar)
         top = round(row.center().y() - height / 2 + min(1.5, (row.height() - height) / 4))
         return QRectF(row.left() + frame.names, top, row.width() - frame.names - frame.values, height)
+
+    @staticmethod
+    def _scale(box: QRectF) -> QRectF:
+        """The track from -3 to +3, a little below the middle of what the title and the link leave."""
+        s = theme.scale()
+        middle = (box.top() + 16 * s + box.bottom() - 26 * s) / 2
+        return QRectF(box.left(), middle + 6 * s, box.width(), 7 * s)
 
     def _subdued(self) -> bool:
         return "UNTRAINED" in self._model.marks

@@ -69,6 +69,7 @@ class EmptyPage(CentredPage):
             wraps=True,
         )
         headline.setAlignment(middle)
+        headline.setContentsMargins(24, 0, 24, 0)  # so narrow that it breaks after the dash
         self.start = QPushButton(self.tr("Start camera and microphone"))
         self.start.setProperty("kind", "primary")
         self.open = QPushButton(self.tr("Open a file…"))

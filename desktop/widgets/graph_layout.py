@@ -65,6 +65,10 @@ class Box(NamedTuple):
         """Whether both share an area."""
         return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
 
+    def holds(self, other: Box) -> bool:
+        """Whether the other lies inside."""
+        return self.x <= other.x and self.y <= other.y and self.right >= other.right and self.bottom >= other.bottom
+
     def distance(self, p: Point) -> float:
         """From ``p`` to the nearest point of the box; 0 inside."""
         return hypot(max(self.x - p.x, 0.0, p.x - self.right), max(self.y - p.y, 0.0, p.y - self.bottom))

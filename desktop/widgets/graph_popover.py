@@ -104,14 +104,14 @@ def place_popover(
     under = max((box.bottom for box in words if box.bottom < room.centre.y), default=room.y) + 3
     places = [
         Box(round(x), round(y), round(size[0]), round(size[1]))
-        for y in (low, min(under, low), room.y, (room.y + low) / 2)
+        for y in (low, min(under, low), *(room.y + (low - room.y) * i / 8 for i in range(8)))
         for x in ((room.x + right) / 2, right, room.x)
     ]
     points = [arrow.at(i / 12) for i in range(13)] + [arrow.number.centre] * 4
 
     def cost(box: Box) -> float:
         own = sum(box.distance(point) < 3 for point in points)
-        cut = sum(box.meets(text) for text in words)
-        return own + 1.5 * cut + 4 * sum(box.distance(end) < 12 for end in ends)
+        words_lost = sum((0.5 if box.holds(text) else 1.5) for text in words if box.meets(text))
+        return own + words_lost + 4 * sum(box.distance(end) < 12 for end in ends)
 
     return min(places, key=cost)

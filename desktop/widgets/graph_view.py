@@ -23,10 +23,10 @@ from desktop.widgets.graph_painting import (
     draw_number,
 )
 from desktop.widgets.graph_popover import Popover, draw_popover, place_popover, popover_size
+from desktop.widgets.lanes import strong
 from desktop.widgets.painted import CENTRE, LEFT, RIGHT, SEMI_BOLD, PaintedCard, advance, draw_text, fitting
 from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality
 
-_BOLD_FROM: Final = UNIFORM + 1e-4
 _REACH: Final = 7.0
 _NEXT: Final = (Qt.Key.Key_Right, Qt.Key.Key_Down)
 _PREVIOUS: Final = (Qt.Key.Key_Left, Qt.Key.Key_Up)
@@ -175,9 +175,9 @@ class GraphView(PaintedCard):
     def _paint_numbers(self, painter: QPainter, layout: Layout, active: Edge | None) -> None:
         look, pixels = theme.theme(), self._number_pixels()
         for edge, weight in self.drawn_edges().items():
-            strong = weight > _BOLD_FROM and not self._model.missing(edge)
-            font = theme.font(pixels, weight=SEMI_BOLD) if strong else theme.font(pixels)
-            ink = look.ink if strong or edge == active else look.dim
+            bold = strong(weight, self._model.decimals) and not self._model.missing(edge)
+            font = theme.font(pixels, weight=SEMI_BOLD) if bold else theme.font(pixels)
+            ink = look.ink if bold or edge == active else look.dim
             draw_number(painter, layout.arrows[edge].number, self._model.number(edge), font, ink)
 
     def _paint_caption(self, painter: QPainter, line: QRectF) -> None:
@@ -229,9 +229,10 @@ class GraphView(PaintedCard):
     def _popover_place(self, layout: Layout, edge: Edge, popover: Popover) -> Box:
         room = Box(8, 8, self.width() - 16, self.height() - 16)
         left, right, below = self._room().corners
-        corners = [Box(0, 0, left, below), Box(self.width() - right, 0, right, below), self._caption()]
+        words = [Box(0, 0, left, below), Box(self.width() - right, 0, right, below), self._caption()]
+        words += [arrow.number for arrow in layout.arrows.values() if arrow.edge != edge]
         size = popover_size(popover, room.width)
-        return place_popover(layout.arrows[edge], [layout.nodes[m] for m in edge], corners, room, size)
+        return place_popover(layout.arrows[edge], [layout.nodes[m] for m in edge], words, room, size)
 
     # Measures ----------------------------------------------------------------------------------------------------
 

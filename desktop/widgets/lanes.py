@@ -8,6 +8,11 @@ from desktop.widgets.glide import Floats
 from dmd_runtime import UNIFORM
 
 
+def strong(weight: float, decimals: int) -> bool:
+    """Whether a weight, as it is written, is above uniform."""
+    return round(weight, decimals) > round(UNIFORM, decimals)
+
+
 def pieces(values: Floats) -> list[slice]:
     """The stretches of ``values`` without a NaN."""
     good = np.concatenate(([False], ~np.isnan(values), [False]))

@@ -16,7 +16,7 @@ from desktop.models.timeline import Lane, Marker, TimelineModel
 from desktop.widgets.glide import Floats
 from desktop.widgets.lanes import lane_top
 from desktop.widgets.painted import LEFT, SEMI_BOLD, advance, draw_text, fitting
-from dmd_runtime import MODALITIES, UNIFORM, Modality
+from dmd_runtime import MODALITIES, Modality
 
 _MUTED: Final = {"dark": 0.76, "light": 0.82}
 _PITCH: Final = 7.0
@@ -80,13 +80,16 @@ def draw_stack(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel)
 
 def _draw_band(painter: QPainter, top: list[QPointF], foot: list[QPointF], colour: QColor) -> None:
     """Everything below a line. Only the line is antialiased: that costs a quarter of an antialiased polygon."""
+    line = QPolygonF(top)
+    painter.setPen(QPen(colour, 0))
+    painter.drawPolyline(line)
+    for corner in foot:
+        line.append(corner)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(colour)
-    painter.drawPolygon(QPolygonF(top + foot))
+    painter.drawPolygon(line)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(colour, 0))
-    painter.drawPolyline(QPolygonF(top))
 
 
 def _band(label: str) -> QColor:
@@ -109,18 +112,11 @@ def draw_lane(painter: QPainter, box: QRectF, axis: Axis, model: TimelineModel, 
     weights, colour = model.edge(*lane), theme.MODALITY[lane[1].teacher]
     top = lane_top(weights)
     x_all, y_all = axis.x(model.times), box.bottom() - weights / top * box.height()
-    painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(colour, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.BevelJoin))
     for run in model.runs(weights):
         xs = [axis.at(run.since), *x_all[run.first : run.stop].tolist()]
         ys = [float(y_all[run.first]), *y_all[run.first : run.stop].tolist()]
         painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in zip(xs, ys, strict=True)]))
-
-
-def draw_uniform(painter: QPainter, box: QRectF, weights: Floats) -> None:
-    """The hairline at 1/6."""
-    y = round(box.bottom() - UNIFORM / lane_top(weights) * box.height())
-    painter.fillRect(QRectF(box.left(), y, box.width(), 1), theme.with_alpha(theme.theme().dim, 0.4))
 
 
 def draw_coverage(painter: QPainter, boxes: Sequence[QRectF], axis: Axis, model: TimelineModel) -> None:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop import theme
 from desktop.widgets.labels import Label
-
-
-def paint_card(painter: QPainter, area: QRectF) -> None:
-    """Paint a card's ground and its hairline, crisp at every pixel ratio."""
-    colours = theme.theme()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(colours.line, 1.0))
-    painter.setBrush(colours.card)
-    painter.drawRoundedRect(area.adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS, theme.RADIUS)
+from desktop.widgets.painted import draw_card
 
 
 class TitledCard(QWidget):
@@ -44,8 +36,14 @@ class TitledCard(QWidget):
         self.body.addLayout(self.header)
         self.setAccessibleName(title)
 
+    @property
+    def is_focused(self) -> bool:
+        """Whether the card itself shows where the keyboard is."""
+        return False
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint the ground."""
         painter = QPainter(self)
-        paint_card(painter, QRectF(self.rect()))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        draw_card(painter, QRectF(self.rect()), focused=self.is_focused)
         painter.end()

@@ -6,9 +6,10 @@ from bisect import bisect_right
 from collections import deque
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QMargins, QObject, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMargins, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QHelpEvent,
     QKeyEvent,
     QLinearGradient,
@@ -28,6 +29,7 @@ from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import Word
 
 _PIXELS, _LINE = 16, 26
+_KEYS = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
 _FADE = 16  # px over which the line that leaves at the top fades
 
 
@@ -201,7 +203,7 @@ class WordsEdit(QTextEdit):
             return ""
         word = self._model.word(self._model.first + index)
         minutes, seconds = divmod(word.span.start, 60)
-        parts = [self.tr("said at {0}").format(f"{int(minutes)}:{seconds:04.1f}"), f"p {word.p:.2f}"]
+        parts = [self.tr("said at {0}").format(f"{int(minutes)}:{seconds:04.1f}"), self.tr("p {0:.2f}").format(word.p)]
         if word.speaker_visible is False:
             parts.append(self.tr("no face was in view"))
         return " · ".join(parts)
@@ -222,6 +224,7 @@ class TranscriptView(TitledCard):
         self.title.setText(self.tr("WORDS"))
         self.setAccessibleName(self.tr("Words"))
         self._model = model
+        self._by_keys = False
         self.edit = WordsEdit(model)
         self.edit.installEventFilter(self)
         self.hint = Label(dim=True, pixels=_PIXELS, wraps=True)
@@ -271,19 +274,15 @@ class TranscriptView(TitledCard):
         if text != self.remark.text():
             self.remark.setText(text)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Paint the card, with a ring while the text has the keyboard."""
-        super().paintEvent(event)
-        if self.edit.hasFocus():
-            painter = QPainter(self)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(theme.theme().accent)
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS, theme.RADIUS)
-            painter.end()
+    @property
+    def is_focused(self) -> bool:
+        """Whether the text has the keyboard, and got it by the keyboard."""
+        return self._by_keys and self.edit.hasFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Repaint the ring when the text gets or loses the keyboard."""
-        if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
+        """Show where the keyboard is."""
+        if isinstance(event, QFocusEvent):
+            self._by_keys = event.reason() in _KEYS
             self.update()
         return super().eventFilter(watched, event)
 

@@ -15,8 +15,8 @@ from desktop import theme
 Points: TypeAlias = npt.NDArray[np.float64]
 EDGE: Final = 12.0
 """Pixels between the stage's edge and what is drawn on it."""
-CHIP: Final = 24.0
-"""Height of a chip."""
+AROUND: Final = 24.0
+"""Pixels of a chip that are not its text."""
 SHADE: Final = QColor(0, 0, 0, 168)
 """Ground of chips over any picture: white ink on it has at least 6 : 1, over white too."""
 INK: Final = QColor("#FFFFFF")
@@ -24,6 +24,7 @@ INK_DIM: Final = QColor("#D5DBE2")
 _CROPPED_AT_MOST = 0.2  # share of the picture that may be cut away to fill the stage
 _LOWEST_DB, _HIGHEST_DB = -60.0, 0.0
 _DOTS_APART = 7.0
+_NARROW = 400.0  # px; in a picture that is narrower, chips use the whole stage
 _CHEAP = 4.0e6  # pixels read and written a picture up to which smooth scaling stays below 4 ms
 
 
@@ -49,7 +50,7 @@ def placed(stage: QRectF, picture: QSizeF) -> QRectF:
 
 def paint_picture(painter: QPainter, image: QImage, area: QRectF, *, mirrored: bool) -> None:
     """Paint ``image`` into ``area``; mirrored as one sees oneself. Smooth where it scales and that is cheap."""
-    ratio = painter.device().devicePixelRatioF()
+    ratio = _pixel_ratio(painter)
     exact = area.size() * ratio == QSizeF(image.size())
     pixels = image.width() * image.height() + area.width() * area.height() * ratio**2
     painter.save()
@@ -90,10 +91,18 @@ def dots_along(points: Points, distance: float = _DOTS_APART) -> Points:
 
 def paint_outline(painter: QPainter, points: Points, colour: QColor) -> None:
     """Paint a dotted outline through ``points`` (n, 2) that is seen on light and dark pictures alike."""
-    dot = _dot(colour.name(), painter.device().devicePixelRatioF())
+    dot = _dot(colour.name(), _pixel_ratio(painter))
     half = dot.deviceIndependentSize().width() / 2
-    for x, y in dots_along(points):
-        painter.drawPixmap(QPointF(x - half, y - half), dot)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    for x, y in dots_along(points) - half:
+        painter.drawPixmap(QPointF(x, y), dot)
+    painter.restore()
+
+
+def _pixel_ratio(painter: QPainter) -> float:
+    """Device pixels per pixel; the device itself does not know it where painting is redirected."""
+    return abs(painter.combinedTransform().m11())
 
 
 @cache
@@ -123,7 +132,18 @@ def paint_chip(painter: QPainter, area: QRectF, text: str, *, ground: QColor = S
 
 def chip_width(font: QFont, text: str) -> float:
     """Width of a chip around ``text``."""
-    return QFontMetricsF(font).horizontalAdvance(text) + 24.0
+    return QFontMetricsF(font).horizontalAdvance(text) + AROUND
+
+
+def chip_height() -> float:
+    """Height of a chip."""
+    return 24.0 * max(1.0, theme.scale())
+
+
+def room_for_chips(stage: QRectF, area: QRectF) -> QRectF:
+    """Where chips may be: on the picture that lies in ``area``, if it is wide enough, else anywhere on the stage."""
+    seen = stage.intersected(area)
+    return (seen if seen.width() >= _NARROW else stage).adjusted(EDGE, EDGE, -EDGE, -EDGE)
 
 
 def level_share(db: float) -> float:

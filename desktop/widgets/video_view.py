@@ -14,7 +14,6 @@ from desktop.widgets.labels import RESTYLING
 from desktop.widgets.signs import paint_sign
 from dmd_runtime import Modality, VideoFrame
 
-_METER_ROOM = 46  # px at the bottom that a change of loudness repaints
 _UNHEARD_DB = -100.0
 
 
@@ -130,11 +129,14 @@ class VideoView(QWidget):
         else:
             painting.paint_picture(painter, self._image, area, mirrored=self.is_mirrored)
             self._paint_face(painter, area)
-        badge = self._paint_badges(painter, stage)
+        room = painting.room_for_chips(stage, area)
+        badge = self._paint_badges(painter, stage, room)
         painter.setFont(theme.font(12))
         if frame is not None:
-            self._paint_picture_chip(painter, stage.right() - painting.EDGE if badge is None else badge.left() - 8)
-        self._paint_sound(painter, stage)
+            self._paint_picture_chip(
+                painter, room if badge is None else room.adjusted(0, 0, badge.left() - room.right() - 8, 0)
+            )
+        self._paint_sound(painter, room)
         painter.end()
         if frame is not None and frame is not self._shown:
             self._shown = frame
@@ -157,27 +159,27 @@ class VideoView(QWidget):
             points = painting.outline_points(face.outline, area, mirrored=self.is_mirrored)
             painting.paint_outline(painter, points, theme.MODALITY[Modality.VISUAL])
 
-    def _paint_picture_chip(self, painter: QPainter, end: float) -> None:
-        room = end - painting.EDGE - 24
-        text = QFontMetricsF(painter.font()).elidedText(self.picture_text(), Qt.TextElideMode.ElideRight, room)
+    def _paint_picture_chip(self, painter: QPainter, room: QRectF) -> None:
+        metrics = QFontMetricsF(painter.font())
+        text = metrics.elidedText(self.picture_text(), Qt.TextElideMode.ElideRight, room.width() - painting.AROUND)
         width = painting.chip_width(painter.font(), text)
-        painting.paint_chip(painter, QRectF(painting.EDGE, painting.EDGE, width, painting.CHIP), text)
+        painting.paint_chip(painter, QRectF(room.left(), room.top(), width, painting.chip_height()), text)
 
-    def _paint_sound(self, painter: QPainter, stage: QRectF) -> None:
+    def _paint_sound(self, painter: QPainter, room: QRectF) -> None:
         reason = self._model.absent.get(Modality.ACOUSTIC)
-        top = stage.bottom() - painting.EDGE - painting.CHIP
+        foot = QRectF(room.left(), room.bottom() - painting.chip_height(), room.width(), painting.chip_height())
         if reason is not None:
-            width = painting.chip_width(painter.font(), reason)
-            painting.paint_chip(painter, QRectF(painting.EDGE, top, width, painting.CHIP), reason)
+            foot.setWidth(painting.chip_width(painter.font(), reason))
+            painting.paint_chip(painter, foot, reason)
         elif self._model.has_sound:
-            self._paint_meter(painter, QRectF(painting.EDGE, top, stage.width() - 2 * painting.EDGE, painting.CHIP))
+            self._paint_meter(painter, foot)
 
     def _paint_meter(self, painter: QPainter, room: QRectF) -> None:
         metrics, text, clipping = QFontMetricsF(painter.font()), self.sound_text(), self._model.clipping
         widest = self.tr("{0} dB {1}").format("−88", self.tr("speaking"))
         text_width = max(metrics.horizontalAdvance(widest), metrics.horizontalAdvance(text))
         sign = 20.0 if clipping else 0.0
-        track = min(298.0, room.width() - 78.0 - text_width)
+        track = max(16.0, min(298.0, room.width() - 78.0 - text_width))
         pill = QRectF(room.left(), room.top(), track + text_width + 58.0 + sign, room.height())
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(painting.SHADE)
@@ -194,7 +196,7 @@ class VideoView(QWidget):
         where = QRectF(left + sign, pill.top(), text_width + 4.0, pill.height())
         painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
-    def _paint_badges(self, painter: QPainter, stage: QRectF) -> QRectF | None:
+    def _paint_badges(self, painter: QPainter, stage: QRectF, room: QRectF) -> QRectF | None:
         """Say loudly that this is no person; returns where."""
         marks = [mark for mark in ("DEMO", "SYNTHETIC") if mark in self._model.marks]
         if not marks:
@@ -207,7 +209,7 @@ class VideoView(QWidget):
         painter.setFont(font)
         text = " + ".join(marks)
         width = painting.chip_width(font, text)
-        area = QRectF(stage.right() - painting.EDGE - width, painting.EDGE, width, painting.CHIP + 4)
+        area = QRectF(room.right() - width, room.top(), width, painting.chip_height() + 4)
         painting.paint_chip(painter, area, text, ground=QColor(theme.WARNING), ink=theme.WARNING_INK)
         return area
 
@@ -224,7 +226,8 @@ class VideoView(QWidget):
 
     def _refresh_meter(self) -> None:
         self._describe()
-        self.update(QRect(0, self.height() - _METER_ROOM, self.width(), _METER_ROOM))
+        foot = round(painting.chip_height() + 2 * painting.EDGE)
+        self.update(QRect(0, self.height() - foot, self.width(), foot))
 
     def _describe(self) -> None:
         if self._model.frame is None:

@@ -1,7 +1,7 @@
 """The graph-distillation unit (section 3.3 of the paper): who teaches whom, decided anew for every sample.
 
 Vertices are the modalities, edges the strengths of distillation. Li, Wang and Cui, CVPR 2023,
-https://arxiv.org/abs/2303.13802, equations 6 to 8.
+https://arxiv.org/abs/2303.13802.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class FrozenHead:
 def vertex(
     head: ResidualHead, unit: GraphDistillationUnit, *, representation_is_hidden: bool
 ) -> tuple[Affine, Tensor | float]:
-    """What a vertex is read for: C logits, its score as a student and its score as a teacher (equations 6 and 7).
+    """What a vertex is read for: C logits, its score as a student and its score as a teacher.
 
     With z = [W_logit logit, W_repr representation], an edge W_edge [z_student, z_teacher] is the sum of two such
     scores. They come over the temperature; W_edge's bias, which all six edges share, falls out of their softmax.
@@ -81,7 +81,7 @@ def edge_ends(like: Tensor) -> Tensor:
 
 
 def edge_weights(scores: Tensor, ends: Tensor, exists: Tensor | None) -> Tensor:
-    """Softmax over the six edges (equation 8), (B, 6).
+    """Softmax over the six edges, (B, 6).
 
     ``scores`` (3, B, 2) as student and as teacher, over the temperature; ``exists`` bool (B, 6), None: all exist.
     """

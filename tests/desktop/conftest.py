@@ -12,7 +12,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QThread
+from PySide6.QtCore import QCoreApplication, QThread
 from shiboken6 import isValid
 
 _HERE = Path(__file__).parent
@@ -25,8 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail a test after which a QThread that it started still runs."""
+def no_thread_is_left_behind(qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test after which a QThread that it started still runs.
+
+    There is always an application: without one, Qt takes the first thread that makes an object for its main thread, and
+    frees things twice when that ends.
+    """
     started: list[weakref.ref[QThread]] = []
     start = QThread.start
 

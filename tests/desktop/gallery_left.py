@@ -32,7 +32,7 @@ def _over(view: Callable[..., QWidget], models: Mapping[str, Callable[[], object
 
 
 MAKERS: Mapping[str, tuple[Mapping[str, Make], tuple[QSize, ...]]] = {
-    "video": (_over(VideoView, states.LIVE), (QSize(652, 400), QSize(340, 220), QSize(240, 150))),
+    "video": (_over(VideoView, states.LIVE), (QSize(652, 400), QSize(652, 366), QSize(340, 220), QSize(240, 150))),
     "words": (_over(TranscriptView, states.TALK), (QSize(652, 92), QSize(340, 140), QSize(900, 200))),
     "state": (_over(StatePage, states.STATE), (QSize(1240, 700), QSize(640, 520), QSize(400, 380))),
     "status": (_over(StatusLine, states.HEALTH), (QSize(1280, 38), QSize(700, 38), QSize(420, 38), QSize(260, 38))),

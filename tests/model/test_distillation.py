@@ -1,4 +1,4 @@
-"""The graph-distillation unit: equations 6 to 8, who is teacher and who student, and edges that do not exist."""
+"""The graph-distillation unit: its equations, who is teacher and who student, and edges that do not exist."""
 
 from __future__ import annotations
 

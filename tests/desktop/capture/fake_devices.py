@@ -177,10 +177,15 @@ class Collected(Generic[Item]):
             self.threads.add(threading.get_ident())
             self._came.notify_all()
 
-    def wait_for(self, count: int) -> list[Item]:
+    def wait_for(self, count: int, kind: type | None = None) -> list[Item]:
+        """At least ``count`` items (of one kind)."""
+
+        def chosen() -> list[Item]:
+            return [item for item in self.items if kind is None or isinstance(item, kind)]
+
         with self._came:
-            assert self._came.wait_for(lambda: len(self.items) >= count, SOON), f"{len(self.items)} came"
-            return list(self.items)
+            assert self._came.wait_for(lambda: len(chosen()) >= count, SOON), f"{len(chosen())} came"
+            return chosen()
 
 
 class Said:
@@ -203,6 +208,13 @@ class Said:
         with self._came:
             self.lines.append(line)
             self._came.notify_all()
+
+
+class WakingCameraThread(CameraThread):
+    """A real camera's read is bounded; a fake one's waits for the test, so it is woken when the thread is to end."""
+
+    def _wake(self) -> None:
+        self._release()
 
 
 def camera_thread(

@@ -203,20 +203,19 @@ def test_what_a_full_queue_refuses_is_counted_to_the_sample(
     thread = microphone_thread(shop, sink, clock)  # type: ignore[arg-type]
     thread.start()
     stream = shop.wait_for_stream()
-    speak(stream, clock, 0, 2 * size, size=size)
-    assert entered.wait(SOON)  # a chunk is in work; four more fit, seven do not
-    speak(stream, clock, 2 * size, 10 * size, size=size)
+    at_work = 1 if rate == RATE else 2  # chunks for the first block: resampling holds some back
+    speak(stream, clock, 0, at_work * size, size=size)
+    assert entered.wait(SOON)
+    speak(stream, clock, at_work * size, 10 * size, size=size)  # four fit, six do not
     let_go.set()
-    got.wait_for(3)
-    speak(stream, clock, 12 * size, 4 * size, size=size)
+    got.wait_for(5)
+    speak(stream, clock, (at_work + 10) * size, 3 * size, size=size)
     got.wait_for(8)
     assert thread.stop()
     check_tiling(got.items)
+    assert sum(block.lost for block in got.items) == 6 * CHUNK
     received = sum(len(block.samples) for block in got.items)
-    lost = sum(block.lost for block in got.items)
-    assert received + lost == pytest.approx(16 * CHUNK, abs=1)
-    assert lost % CHUNK == 0
-    assert lost >= 6 * CHUNK
+    assert received == pytest.approx((at_work + 7) * CHUNK, abs=1)
     if rate == RATE:
         numbers = np.array(sample_numbers(got.items))
         (hole,) = numbers[1:][np.diff(numbers) != 1]

@@ -27,7 +27,8 @@ pcm.{NAME} {{
 }}
 """
 _MODULES = ("module-native-protocol-unix", f"module-null-sink sink_name={_SINK} rate={RATE} channels=1 format=s16le")
-_RAW = ("--raw", f"--rate={RATE}", "--channels=1", "--format=s16le", "--latency-msec=20", f"--device={_SINK}")
+_RAW = ("--raw", f"--rate={RATE}", "--channels=1", "--format=s16le")
+_LITTLE, _MUCH = "--latency-msec=20", "--latency-msec=1000"
 
 
 def unavailable() -> str:
@@ -76,11 +77,11 @@ class VirtualMicrophone:
         self._here = True
         # Left alone, the sink works 2 s at once; somebody who plays with little delay keeps its steps small.
         with Path("/dev/zero").open("rb") as silence:
-            self._awake = subprocess.Popen(["pacat", "--playback", *_RAW], stdin=silence, stderr=subprocess.DEVNULL)
+            self._awake = subprocess.Popen(_player(_LITTLE), stdin=silence, stderr=subprocess.DEVNULL)
 
     def settle(self) -> None:
         """Wait until the sink runs evenly, some two seconds after :meth:`plug`."""
-        command = ["pacat", "--record", *_RAW[:-1], f"--device={_SINK}.monitor"]
+        command = ["pacat", "--record", *_RAW, _LITTLE, f"--device={_SINK}.monitor"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as ear:
             assert ear.stdout is not None
             ear.stdout.read(RATE)  # half a second of sound
@@ -96,9 +97,16 @@ class VirtualMicrophone:
             self._awake.wait(timeout=20)
 
     def say(self, samples: npt.NDArray[np.float32]) -> subprocess.Popen[bytes]:
-        """Play float32 (n,) at 16 kHz, exact to 16 bits; returns the player, which ends when all was played."""
+        """Play float32 (n,) at 16 kHz, exact to 16 bits; returns the player, which ends when all was played.
+
+        A second ahead, so that a busy machine makes no pauses in it. The first few milliseconds may be cut off.
+        """
         pcm = np.round(samples * 2**15).astype("<i2").tobytes()
         file = self._home / "speech.raw"
         file.write_bytes(pcm)
         with file.open("rb") as source:
-            return subprocess.Popen(["pacat", "--playback", *_RAW], stdin=source, stderr=subprocess.DEVNULL)
+            return subprocess.Popen(_player(_MUCH), stdin=source, stderr=subprocess.DEVNULL)
+
+
+def _player(latency: str) -> list[str]:
+    return ["pacat", "--playback", *_RAW, latency, f"--device={_SINK}"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
@@ -31,6 +31,7 @@ def test_edges_are_the_readings_own(graph: Graph) -> None:
         assert (model.index, model.span) == (reading.index, reading.span)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 1), min_size=6, max_size=6), st.sampled_from(list(Graph)))
 def test_nothing_is_rounded_but_what_is_written(raw: list[float], graph: Graph) -> None:
     weights = dict(zip(EDGES, (np.array(raw) / sum(raw)).tolist(), strict=True))

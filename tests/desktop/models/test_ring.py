@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop.models.ring import TimeRing
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.lists(st.floats(0.1, 3.0), max_size=60))
 def test_it_keeps_the_latest_rows_in_order(capacity: int, steps: list[float]) -> None:
     ring = TimeRing(capacity, 1)
@@ -19,6 +20,7 @@ def test_it_keeps_the_latest_rows_in_order(capacity: int, steps: list[float]) ->
     assert len(ring) == min(capacity, len(times))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=80))
 def test_a_rewind_voids_what_came_after(times: list[float]) -> None:
     ring = TimeRing(7, 1)

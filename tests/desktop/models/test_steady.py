@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop.models.steady import Smoother, StableLabel
@@ -22,6 +22,7 @@ def test_after_one_time_constant_two_thirds_of_a_step_are_shown() -> None:
     assert smoother.step(2.0, np.array([1.0]))[0] == pytest.approx(1 - math.exp(-1))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40))
 def test_it_is_the_same_however_often_values_come(parts: int) -> None:
     smoother = Smoother(1.0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
@@ -33,9 +33,7 @@ def test_it_keeps_raw_values() -> None:
         np.testing.assert_array_equal(model.coverage[i], [reading.coverage[m] for m in (L, V, A)])
     for graph in Graph:
         for edge in EDGES:
-            expected = [
-                np.nan if (w := r.edges[graph]) is None or (r.reason and V in edge) else w[edge] for r in kept
-            ]
+            expected = [np.nan if (w := r.edges[graph]) is None or (r.reason and V in edge) else w[edge] for r in kept]
             np.testing.assert_array_equal(model.edge(graph, edge), expected)
 
 
@@ -77,6 +75,7 @@ def test_one_reading_never_seen_is_joined_but_two_are_a_gap() -> None:
     assert [(r.first, r.stop) for r in model.runs(model.emotions[:, 0])] == [(0, 4), (4, 6)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("vnf"), min_size=1, max_size=40))
 def test_runs_cover_exactly_what_is_there(kinds: list[str]) -> None:
     make = {"v": trained, "n": nothing, "f": lambda i: without(V, i)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from desktop.widgets.graph_layout import Box, Layout, Point, Room, head, lay_out, opacity, stroke, unit_of
@@ -35,14 +35,17 @@ def touching(layout: Layout, width: int, height: int, corners: tuple[float, floa
             if box.meets(Box(x, 0, side, corners[2])):
                 wrong.append(f"{edge} on the words in a corner")
         wrong += [f"{edge} on {other}" for other, b in boxes.items() if other != edge and box.meets(b)]
-        wrong += [f"{edge} on {m}" for m, p in layout.nodes.items() if box.distance(p) < layout.radius + layout.ring() / 2]
+        wrong += [
+            f"{edge} on {m}" for m, p in layout.nodes.items() if box.distance(p) < layout.radius + layout.ring() / 2
+        ]
         for other, arrow in layout.arrows.items():
             neck = arrow.at(1 - min(1.0, length / arrow.length))
-            if box.distance_to_line(arrow.tail, arrow.tip) < thick / 2 or box.distance_to_line(neck, arrow.tip) < half / 2:
+            if box.distance_to_line(arrow.tail, arrow.tip) < thick / 2 or box.distance_to_line(neck, arrow.tip) < half:
                 wrong.append(f"{edge} on the arrow {other}")
     return wrong
 
 
+@settings(deadline=None)
 @given(SIZES)
 @example((200, 190))
 @example((280, 256))
@@ -53,6 +56,7 @@ def test_numbers_touch_nothing_at_any_size(size: tuple[int, int]) -> None:
     assert touching(layout, *size, room(*size).corners) == []
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_vertices_stay_in_the_card_and_apart(size: tuple[int, int]) -> None:
     layout = lay_out(*size, room(*size))
@@ -64,6 +68,7 @@ def test_vertices_stay_in_the_card_and_apart(size: tuple[int, int]) -> None:
         assert (a.x - b.x) ** 2 + (a.y - b.y) ** 2 > (2 * outer) ** 2
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_arrows_of_a_pair_run_side_by_side(size: tuple[int, int]) -> None:
     layout = lay_out(*size, room(*size))
@@ -74,6 +79,7 @@ def test_arrows_of_a_pair_run_side_by_side(size: tuple[int, int]) -> None:
         assert gap > (stroke(0.5) + stroke(0.5)) / 2 * layout.unit
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_arrows_go_from_teacher_to_student(size: tuple[int, int]) -> None:
     layout = lay_out(*size, room(*size))
@@ -83,12 +89,14 @@ def test_arrows_go_from_teacher_to_student(size: tuple[int, int]) -> None:
         assert (near, far) == edge
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_any_size_can_be_laid_out(width: int, height: int) -> None:
     layout = lay_out(width, height, room(width, height))
     assert set(layout.arrows) == set(EDGES)
 
 
+@settings(deadline=None)
 @given(weights, weights)
 def test_width_and_opacity_grow_with_weight(a: float, b: float) -> None:
     low, high = sorted((a, b))
@@ -99,6 +107,7 @@ def test_width_and_opacity_grow_with_weight(a: float, b: float) -> None:
         assert opacity(low) < opacity(high)
 
 
+@settings(deadline=None)
 @given(weights)
 def test_width_exaggerates_nothing(weight: float) -> None:
     """An arrow is never wider in relation to the uniform one than its weight is, nor thinner than that turned round."""

@@ -76,7 +76,9 @@ def test_what_is_drawn_is_the_readings_own(
         assert f"{edge_words(edge)} {written[edge]}" in view.accessibleDescription()
 
 
-def test_numbers_are_new_at_once_while_widths_glide(show: Show, qapp: QApplication, qtbot: QtBot) -> None:
+def test_numbers_are_new_at_once_while_widths_glide(
+    show: Show, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view = show(near_uniform(0))
     view.show()
     qapp.setProperty("dmd_reduced_motion", False)
@@ -84,11 +86,25 @@ def test_numbers_are_new_at_once_while_widths_glide(show: Show, qapp: QApplicati
     assert view.drawn_edges() == view._model.edges
     assert view.glide.at[0] == near_uniform().edges[Graph.HOMOGENEOUS][EDGES[0]]  # type: ignore[index]
     view.glide.motion.setCurrentTime(90)
-    between = sorted((0.16, 0.11))
-    assert between[0] < view.glide.at[0] < between[1]
+    assert 0.11 < view.glide.at[0] < 0.16  # on its way
+    written = numbers_painted(view, monkeypatch)
+    assert written == {e: f"{weight:.2f}" for e, weight in (trained().edges[Graph.HOMOGENEOUS] or {}).items()}
     assert view.glide.motion.duration() <= 200
     view.glide.motion.setCurrentTime(view.glide.motion.duration())
     np.testing.assert_allclose(view.glide.at[:6], list(view.drawn_edges().values()))
+
+
+def test_what_is_written_above_uniform_is_bold(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    bold: dict[str, bool] = {}
+    weights = dict(zip(EDGES, (0.1668, 0.1666, 0.170, 0.163, 0.168, 0.1656), strict=True))
+    view = show(trained(edges=dict.fromkeys(Graph, weights)))
+    monkeypatch.setattr(
+        graph_view,
+        "draw_number",
+        lambda _p, _box, text, font, _ink: bold.setdefault(text, font.weight() > theme.QFont.Weight.Normal),
+    )
+    picture(view)
+    assert bold == {"0.167": False, "0.170": True, "0.163": False, "0.168": True, "0.166": False}
 
 
 def test_nothing_glides_where_no_motion_is_wanted(show: Show) -> None:
@@ -266,7 +282,9 @@ def test_names_for_who_does_not_see_it(show: Show) -> None:
     assert view.focusPolicy() is Qt.FocusPolicy.StrongFocus
     for m in MODALITIES:
         assert view.hint_at(QPointF(*view.arrangement().nodes[m]))
-    assert view.hint_at(QPointF(*view.arrangement().arrows[Edge(V, A)].at(0.5))).startswith("vision teaches audio: 0.24")
+    assert view.hint_at(QPointF(*view.arrangement().arrows[Edge(V, A)].at(0.5))).startswith(
+        "vision teaches audio: 0.24"
+    )
     assert "teacher to student" in view.hint_at(QPointF(2, 2))
 
 

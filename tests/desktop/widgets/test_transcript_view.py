@@ -117,6 +117,20 @@ def test_it_scrolls_by_keyboard(qtbot: QtBot) -> None:
     assert bar.value() == bar.maximum()
 
 
+def test_the_card_shows_that_the_keyboard_is_there(qtbot: QtBot) -> None:
+    view = view_of(states.talk(), qtbot)
+    edge = (326, 1)
+    view.edit.clearFocus()  # it had it as the only one in the window
+    plain = view.grab().toImage().pixelColor(*edge)
+    view.edit.setFocus(Qt.FocusReason.TabFocusReason)
+    assert view.is_focused
+    assert view.grab().toImage().pixelColor(*edge) == theme.DARK.accent != plain
+    view.edit.clearFocus()
+    assert view.grab().toImage().pixelColor(*edge) == plain
+    view.edit.setFocus(Qt.FocusReason.MouseFocusReason)
+    assert not view.is_focused
+
+
 def test_text_can_be_selected_and_copied_but_not_changed(qtbot: QtBot) -> None:
     view = view_of(states.talk(), qtbot)
     view.edit.setFocus()

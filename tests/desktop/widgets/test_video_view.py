@@ -113,6 +113,15 @@ def test_the_picture_fills_the_stage_or_stands_inside(picture: tuple[int, int], 
     assert area.center() == stage.center()
 
 
+def test_chips_stand_on_the_picture_and_not_across_its_edge() -> None:
+    stage = QRectF(0, 0, 652, 367)
+    beside = painting.room_for_chips(stage, painting.placed(stage, QSizeF(640, 480)))
+    assert (beside.left(), beside.right()) == pytest.approx((93.3, 558.7), abs=0.1)
+    narrow = painting.room_for_chips(stage, painting.placed(stage, QSizeF(720, 1280)))
+    filled = painting.room_for_chips(stage, painting.placed(stage, QSizeF(1280, 720)))
+    assert narrow == filled == painting.room_for_chips(stage, QRectF()) == QRectF(12, 12, 628, 343)
+
+
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_the_outline_lies_on_the_face(mirrored: bool) -> None:
     outline = np.array([[0.25, 0.5], [0.5, 0.1], [0.4, 0.9]], dtype=np.float32)
