@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QPushButton, QSizePolicy, Q
 from desktop import theme
 from desktop.device_lists import DeviceBox
 
-HEIGHT = 52
+HEIGHT = 48
 
 
 class Wordmark(QWidget):
@@ -85,7 +85,7 @@ class Header(QWidget):
             row.addWidget(box, 2)
         for action, kind in ((start, "primary"), (stop, ""), (marker, "")):
             button = ActionButton(action, kind)
-            button.setMinimumWidth(96)
+            button.setMinimumWidth(84)
             row.addWidget(button)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name and arguments

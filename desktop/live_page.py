@@ -52,7 +52,7 @@ class LivePage(QWidget):
         right.addWidget(self.emotion, 10)
         right.addLayout(pair, 11)
         whole = QHBoxLayout(self)
-        whole.setContentsMargins(EDGE_SPACE, GAP + 4, EDGE_SPACE, 0)
+        whole.setContentsMargins(EDGE_SPACE, GAP, EDGE_SPACE, 0)
         whole.setSpacing(EDGE_SPACE - 4)
         whole.addLayout(left, 57)
         whole.addLayout(right, 50)

@@ -35,7 +35,7 @@ class MarkBanner(QWidget):
     def texts(self) -> dict[str, str]:
         """Every known mark and its sentence."""
         return {
-            "UNTRAINED": self.tr("The model has not been trained: emotions and edges mean nothing yet."),
+            "UNTRAINED": self.tr("Not trained yet: emotions and edges mean nothing."),
             "DEMO": self.tr("A warped portrait and a synthetic voice, not a person."),
             "SYNTHETIC": self.tr("Test signals, not a person."),
         }

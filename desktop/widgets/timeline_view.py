@@ -84,7 +84,7 @@ class TimelineView(PaintedCard):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """The least at which lanes can be told apart."""
-        return QSize(420, 118 + 16 * len(self.model.lanes)) * max(1.0, theme.scale())
+        return QSize(420, 78 + 11 * len(self.model.lanes)) * max(1.0, theme.scale())
 
     def point_at(self, t: float | None) -> None:
         """Read the moment ``t`` of session time, as the mouse does."""

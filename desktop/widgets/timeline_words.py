@@ -24,6 +24,8 @@ _SHORT: Final = {Graph.HOMOGENEOUS: "homo", Graph.HETEROGENEOUS: "hetero"}
 _LANE_GAP: Final = 3.0
 """A line seldom comes near the ends of its lane."""
 _LEAST_LANE: Final = 8.0
+_COMPACT: Final = 140.0
+"""Height below which the title stands in the first row instead of above it."""
 _STACK: Final = 1.35
 """Height of the stack of emotions, in lanes."""
 
@@ -43,6 +45,8 @@ class Rows:
     """Column of the names; only its sides count."""
     values: QRectF
     """Column of the values; only its sides count."""
+    compact: bool = False
+    """Whether there is no line above the first row: title and marker labels stand in it."""
 
     @staticmethod
     def beside(column: QRectF, box: QRectF) -> QRectF:
@@ -66,13 +70,15 @@ def arrange(size: QSize, model: TimelineModel) -> Rows:
     if width > 760:
         values = max((advance(bold, emotion_word(e)) for e in model.labels), default=values)
     left, right = round(theme.INSIDE + names + 8), round(width - theme.INSIDE - values - 10)
+    compact = height < _COMPACT * s
     top = QRectF(theme.INSIDE, 9, width - 2 * theme.INSIDE, 15 * s)
+    first = top.top() if compact else top.bottom() + 4
     foot = QRectF(left, height - 8 - 14 * s, right - left, 14 * s)
     row = max(10.0, min(14.0, height / 17)) * max(1.0, 0.8 * s)
     covered = foot.top() - 4 - 3 * row
-    room = covered - 5 - top.bottom() - 4
+    room = covered - 5 - first
     lane = max(_LEAST_LANE, (room - lanes * _LANE_GAP) / (lanes + _STACK))
-    stack = QRectF(QRectF(left, top.bottom() + 4, right - left, max(10.0, room - lanes * (lane + _LANE_GAP))).toRect())
+    stack = QRectF(QRectF(left, first, right - left, max(10.0, room - lanes * (lane + _LANE_GAP))).toRect())
     step = lane + _LANE_GAP
     return Rows(
         top=top,
@@ -84,6 +90,7 @@ def arrange(size: QSize, model: TimelineModel) -> Rows:
         right=right,
         names=QRectF(theme.INSIDE, 0, left - 8 - theme.INSIDE, 0),
         values=QRectF(right + 10, 0, width - theme.INSIDE - right - 10, 0),
+        compact=compact,
     )
 
 
@@ -91,11 +98,12 @@ def draw_ground(painter: QPainter, rows: Rows, model: TimelineModel) -> None:
     """What seldom changes: names, scales, and the ground of the stack."""
     look, small = theme.theme(), theme.font(11)
     painter.fillRect(rows.stack, look.track)
-    draw_text(painter, rows.top, LEFT, _title(model), title_font(), look.dim)
-    for box, text in (
-        (rows.stack, translate("timeline", "emotion")),
-        (rows.coverage[1], translate("timeline", "coverage")),
-    ):
+    titled = rows.beside(rows.names, rows.stack) if rows.compact else rows.top
+    draw_text(painter, titled, LEFT, _title(model), title_font(), look.dim)
+    named = [(rows.coverage[1], translate("timeline", "coverage"))]
+    if not rows.compact:
+        named.append((rows.stack, translate("timeline", "emotion")))
+    for box, text in named:
         draw_text(painter, rows.beside(rows.names, box), LEFT, text, theme.font(12), look.dim)
     for lane, box in zip(model.lanes, rows.lanes, strict=True):
         _draw_lane_ground(painter, rows, box, lane, model.edge(*lane))

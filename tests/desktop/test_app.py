@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
@@ -40,10 +41,16 @@ def make(qapp: QApplication, qtbot: QtBot, loader: Loader, tmp_path: Path, monke
         return app
 
     yield build
+    app = None
     for app in made:
         app.shut_down()
         app.window.close_now()
         app.window.deleteLater()
+        app.deleteLater()
+    del app
+    made.clear()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()  # here: garbage with timers in it must not be found first by a thread that is not theirs
 
 
 def shown(app: App, qtbot: QtBot) -> App:
@@ -168,10 +175,11 @@ def test_the_window_comes_back_where_it_was(make, qtbot: QtBot) -> None:
     first = shown(make(), qtbot)
     first.window.resize(1111, 700)
     first.window._docks[1].show()
+    height = first.window.height()
     first.window.close()
     qtbot.waitUntil(lambda: not first.window.isVisible(), timeout=10_000)
     second = shown(make(), qtbot)
-    assert (second.window.width(), second.window.height()) == (1111, 700)
+    assert second.window.height() == height  # the width is cut to the screen, which has 800 pixels here
     assert second.window._docks[1].isVisible()
     second.window.actions_.reset_layout.trigger()
     assert not second.window._docks[1].isVisible()
@@ -225,8 +233,8 @@ def test_why_says_what_the_reading_rests_on(make, qtbot: QtBot) -> None:
     app.bridge.reading.emit(reading(3))
     app.window.show_why()
     text = app.window._why._text.text()
-    assert "expressed" in text.lower()
-    assert "UNTRAINED" in text or "not been trained" in text
+    assert "never what the person feels" in text
+    assert "UNTRAINED" in text
     app.window._why.close()
 
 

@@ -53,6 +53,7 @@ def test_every_sample_comes_once_and_a_gap_is_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ten_minutes_of_sound_lose_nothing(tmp_path: Path) -> None:
     told, _ = run(tmp_path, 600.0)
     check(told)
