@@ -11,7 +11,7 @@ from desktop.models.health import HealthModel
 from desktop.models.live import LiveModel
 from desktop.models.timeline import TimelineModel
 from desktop.models.transcript import TranscriptModel
-from dmd_runtime import Failure, Graph, Health, Modality, Reading, Session, Utterance
+from dmd_runtime import Failure, Graph, Health, Modality, Reading, Session, SpeechActivity, Utterance
 
 
 class ViewModels(QObject):
@@ -43,8 +43,12 @@ class ViewModels(QObject):
 
     def reset_for(self, session: Session) -> None:
         """Begin anew for a session that is about to start."""
-        for model in (self.emotion, *self.graphs.values(), self.timeline, self.transcript, self.health):
-            model.reset()
+        self.emotion.reset()
+        for graph in self.graphs.values():
+            graph.reset()
+        self.timeline.reset()
+        self.transcript.reset()
+        self.health.reset()
         self.transcript.set_absent(session.absent.get(Modality.LANGUAGE, ""))
 
     def _take_reading(self, reading: Reading) -> None:
@@ -55,9 +59,9 @@ class ViewModels(QObject):
         self.live.set_marks(reading.provenance.marks)
         self.health.set_provenance(reading.provenance.checkpoint_name, reading.provenance.device)
 
-    def _take_activity(self, activity: object, clipping: bool) -> None:
-        self.live.take_activity(activity, clipping=clipping)  # type: ignore[arg-type]
-        self.transcript.take_activity(activity)  # type: ignore[arg-type]
+    def _take_activity(self, activity: SpeechActivity, clipping: bool) -> None:
+        self.live.take_activity(activity, clipping=clipping)
+        self.transcript.take_activity(activity)
 
     def _take_utterance(self, utterance: Utterance) -> None:
         self.transcript.take_utterance(utterance)
@@ -68,6 +72,8 @@ class ViewModels(QObject):
         self.health.set_speech_lag(self.transcript.lag)
 
     def _take_failure(self, failure: Failure) -> None:
+        if failure.stage in ("words", "sound"):
+            self.transcript.set_absent(self.tr("speech recognition stopped"))
         text = self.tr("the stage “%1” stopped: %2").replace("%1", failure.stage).replace("%2", failure.text)
         self.live.notice("stage", text)
 

@@ -1,13 +1,15 @@
-"""Write requirements.lock and requirements-dev.lock: every package that pyproject.toml reaches, at the installed version.
+"""Write the lock files: every package that pyproject.toml reaches, at the installed version.
 
-Local version tags are left out, so that each machine takes the build (CPU or CUDA) that it is offered.
+``requirements.lock`` is what the program needs, ``requirements-dev.lock`` what tests and lint need besides, and
+``requirements-package.lock`` what packaging needs besides. Local version tags are left out, so that each machine takes
+the build (CPU or CUDA) that it is offered.
 """
 
 from __future__ import annotations
 
-import importlib.metadata as metadata
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -44,21 +46,25 @@ def _wanted(text: str, extras: Iterable[str]) -> bool:
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
+def write(file: str, packages: Mapping[str, str]) -> None:
+    """Write one lock file."""
+    lines = ["# Written by `make lock`; every version is the one the suite last passed with."]
+    lines += [f"{name}=={version}" for name, version in sorted(packages.items())]
+    (ROOT / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Write both files."""
+    """Write all three files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    run = closure([*project["build-system"]["requires"], *project["project"]["dependencies"]], {})
     extras = project["project"]["optional-dependencies"]
-    dev = closure([*extras["test"], *extras["lint"], *extras["demo"]], dict(run))
-    for file, packages in (
-        ("requirements.lock", run),
-        ("requirements-dev.lock", {n: v for n, v in dev.items() if n not in run}),
+    run = closure([*project["build-system"]["requires"], *project["project"]["dependencies"]], {})
+    write("requirements.lock", run)
+    for file, needs in (
+        ("requirements-dev.lock", [*extras["test"], *extras["lint"], *extras["demo"]]),
+        ("requirements-package.lock", extras["package"]),
     ):
-        lines = [
-            "# Written by `make lock`; every version is the one the suite last passed with.",
-            *(f"{n}=={v}" for n, v in sorted(packages.items())),
-        ]
-        (ROOT / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        more = closure(needs, dict(run))
+        write(file, {name: version for name, version in more.items() if name not in run})
 
 
 if __name__ == "__main__":
