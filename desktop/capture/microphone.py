@@ -137,8 +137,6 @@ class MicrophoneThread(CaptureThread):
         if name is not None:
             self.choice = replace(self.choice, name=stream.name, missing=False)
         self._rate = stream.rate
-        if self.is_ending:
-            inlet.end()  # a wake-up meanwhile went to the inlet before
         return stream.description
 
     def _next(self) -> object | None:

@@ -9,12 +9,16 @@ All functions may be called from any thread; they take turns.
 from __future__ import annotations
 
 import ctypes
+import json
 import logging
 import multiprocessing
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -167,9 +171,32 @@ def _query(sd: Any) -> Inputs:
 
 def _inputs_from_a_new_process() -> Inputs | None:
     """What a fresh PortAudio sees; None where that did not work."""
+    if getattr(sys, "frozen", False):
+        return _inputs_from_a_spawned_process()  # there is no interpreter to start, only this program again
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {__name__} as portaudio; portaudio.write_inputs()"],
+            capture_output=True,
+            timeout=_LISTING,
+            check=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        told = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        logger.warning("microphones could not be listed anew: %s", error)
+        return None
+    return Inputs(names=tuple(told["names"]), default=told["default"])
+
+
+def write_inputs() -> None:
+    """Write what can be recorded from to stdout, as one line of JSON (for :func:`inputs` of another process)."""
+    sys.stdout.write(json.dumps(asdict(inputs())) + "\n")
+
+
+def _inputs_from_a_spawned_process() -> Inputs | None:
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell_inputs, args=(theirs,), name="dmd-microphones", daemon=True)
+    process = context.Process(target=_send_inputs, args=(theirs,), name="dmd-microphones", daemon=True)
     process.start()
     theirs.close()
     try:
@@ -185,7 +212,7 @@ def _inputs_from_a_new_process() -> Inputs | None:
         process.close()
 
 
-def _tell_inputs(connection: Connection) -> None:
+def _send_inputs(connection: Connection) -> None:
     connection.send(inputs())
 
 

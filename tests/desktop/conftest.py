@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.gui)
 
 
+_never_ending: list[QThread] = []  # destroying one that runs would end the whole test run
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left_behind(qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test after which a QThread that it started still runs.
@@ -31,18 +33,21 @@ def no_thread_is_left_behind(qapp: QCoreApplication, monkeypatch: pytest.MonkeyP
     There is always an application: without one, Qt takes the first thread that makes an object for its main thread, and
     frees things twice when that ends.
     """
-    started: list[weakref.ref[QThread]] = []
+    started: list[QThread] = []
     start = QThread.start
 
     def remember(thread: QThread, *arguments: Any) -> None:
-        started.append(weakref.ref(thread))
+        started.append(thread)
         start(thread, *arguments)
 
     monkeypatch.setattr(QThread, "start", remember)
     yield
-    threads = [thread for ref in started if (thread := ref()) is not None and isValid(thread)]
-    running = [thread for thread in threads if thread.isRunning()]
-    names = [thread.objectName() or type(thread).__name__ for thread in running]
+    running = [thread for thread in started if isValid(thread) and thread.isRunning()]
     for thread in running:
-        thread.wait(5000)
+        thread.requestInterruption()
+        thread.quit()
+        getattr(thread, "interrupt", thread.quit)()
+        if not thread.wait(5000):
+            _never_ending.append(thread)
+    names = [thread.objectName() or type(thread).__name__ for thread in running]
     assert not names, f"threads were left running: {', '.join(names)}"

@@ -178,12 +178,32 @@ def test_an_overrun_of_the_device_is_estimated(
     assert caplog.text.count("too busy") == 1
 
 
-def test_an_overrun_before_the_first_sample_is_none(
-    shop: MicrophoneShop, blocks: Collected[AudioBlock], clock: FakeClock, thread: MicrophoneThread
-) -> None:
+def test_nothing_is_mixed_across_a_hole(blocks: Collected[AudioBlock], clock: FakeClock) -> None:
+    shop = MicrophoneShop(48_000)
+    thread = microphone_thread(shop, blocks, clock)
     thread.start()
-    shop.wait_for_stream().say(numbered_samples(0, CHUNK), overrun=True)
+    stream = shop.wait_for_stream()
+    for n, level in enumerate([0.5, 0.5, 0.5, -0.5, -0.5, -0.5]):
+        clock.advance(0.032 + (1.0 if n == 3 else 0.0))
+        stream.say(np.full(1536, level, dtype=np.float32), overrun=n == 3)
+    blocks.wait_for(5)
+    assert thread.stop()
+    hole = next(n for n, block in enumerate(blocks.items) if block.lost)
+    before, after = blocks.items[:hole], blocks.items[hole:]
+    assert sum(len(block.samples) for block in before) == pytest.approx(3 * CHUNK, abs=1)
+    assert min(block.samples.min() for block in before) > -0.1
+    assert max(block.samples.max() for block in after) < 0.1
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_an_overrun_before_the_first_sample_is_none(rate: int, blocks: Collected[AudioBlock], clock: FakeClock) -> None:
+    shop = MicrophoneShop(rate)
+    thread = microphone_thread(shop, blocks, clock)
+    thread.start()
+    shop.wait_for_stream().say(numbered_samples(0, 2 * CHUNK * rate // RATE), overrun=True)
     assert blocks.wait_for(1)[0].lost == 0
+    assert thread.stop()
+    assert [block.lost for block in blocks.items] == [0] * len(blocks.items)
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])

@@ -71,6 +71,20 @@ def test_an_open_stream_is_not_disturbed_by_a_listing(sd: FakeSoundDevice, monke
     assert sd.initialized == before + 1
 
 
+def test_a_new_process_that_fails_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert portaudio._inputs_from_a_new_process() is None
+    assert "could not be listed anew" in caplog.text
+
+
+def test_a_second_stream_does_not_end_the_first(sd: FakeSoundDevice) -> None:
+    first = open_input("yeti", nothing, nothing)
+    second = open_input("intel", nothing, nothing)
+    assert sd.initialized == 1
+    first.close()
+    second.close()
+
+
 def test_without_portaudio_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)

@@ -62,7 +62,7 @@ def test_time_never_runs_away_from_the_clock(ppm: float, jitter: float, size: in
     assert worst < TOLERANCE + jitter + 0.015
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     ppm=st.floats(-500, 500),
     jitter=st.floats(0, 0.05),
@@ -87,7 +87,7 @@ def test_the_count_is_what_was_given_plus_lost_less_dropped(
     assert clock.lost == lost
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(ppm=st.floats(-40, 40), jitter=st.floats(0, 0.02), seed=st.integers(0, 2**16))
 def test_a_good_device_is_left_alone(ppm: float, jitter: float, seed: int) -> None:
     device = Device(ppm=ppm, jitter=jitter, seed=seed)
@@ -98,7 +98,7 @@ def test_a_good_device_is_left_alone(ppm: float, jitter: float, seed: int) -> No
     assert (clock.corrected, clock.count) == (0, device.given)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(ppm=st.sampled_from([-2000, -800, 800, 2000]), seed=st.integers(0, 100))
 def test_a_bad_device_is_corrected_on_the_right_side(ppm: float, seed: int) -> None:
     device = Device(ppm=ppm, jitter=0.01, seed=seed)
@@ -112,7 +112,7 @@ def test_a_bad_device_is_corrected_on_the_right_side(ppm: float, seed: int) -> N
     assert abs(lost - dropped + ppm * 1e-6 * 120 * RATE) < (TOLERANCE + (PATIENCE + 2) * 2000e-6 + 0.01) * RATE
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(ppm=st.floats(-200, 200), jitter=st.floats(0, 0.02), seconds=st.floats(200, 900), seed=st.integers(0, 2**16))
 def test_drift_that_is_told_is_true(ppm: float, jitter: float, seconds: float, seed: int) -> None:
     device = Device(ppm=ppm, jitter=jitter, seed=seed)
@@ -135,7 +135,7 @@ def test_late_arrivals_are_no_drift() -> None:
     assert clock.corrected == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(outage=st.floats(0.001, 5000.0), played=st.integers(1, 200))
 def test_after_a_gap_the_count_is_the_clock_again(outage: float, played: int) -> None:
     device = Device()
@@ -148,7 +148,7 @@ def test_after_a_gap_the_count_is_the_clock_again(outage: float, played: int) ->
     assert clock.t == pytest.approx(back, abs=1 / RATE)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(early=st.floats(0, 0.03))
 def test_a_stream_that_seems_to_begin_before_the_last_ended_loses_nothing(early: float) -> None:
     device = Device()
@@ -160,7 +160,7 @@ def test_a_stream_that_seems_to_begin_before_the_last_ended_loses_nothing(early:
     assert clock.t == before
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(hole=st.floats(0.05, 10.0), jitter=st.floats(0, 0.01), seed=st.integers(0, 2**16))
 def test_an_overrun_is_estimated_from_the_clock(hole: float, jitter: float, seed: int) -> None:
     device = Device(jitter=jitter, seed=seed)
@@ -172,6 +172,17 @@ def test_an_overrun_is_estimated_from_the_clock(hole: float, jitter: float, seed
     placed = clock.take(samples, arrived, overrun=True)
     assert placed.lost / RATE == pytest.approx(hole, abs=jitter + 1e-3)
     assert clock.t == pytest.approx(device.now, abs=jitter + 1e-3)
+
+
+@pytest.mark.parametrize("usual", [-0.03, 0.03])
+def test_what_is_usual_is_no_part_of_an_overrun(usual: float) -> None:
+    device = Device()
+    clock = SampleClock()
+    clock.begin(device.start - usual)
+    for samples, arrived in device.chunks(5):
+        clock.take(samples, arrived)
+    samples, arrived = next(device.chunks(1))
+    assert clock.take(samples, arrived + 0.5, overrun=True).lost == pytest.approx(0.5 * RATE, abs=1)
 
 
 def test_surplus_is_dropped_over_as_many_chunks_as_it_takes() -> None:

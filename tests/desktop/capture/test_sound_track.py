@@ -96,7 +96,7 @@ def test_samples_too_many_are_cut_out_and_time_goes_on() -> None:
     assert track.clock.corrected == cut
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(sizes=SIZES, holes=st.lists(st.integers(0, 3000), min_size=30, max_size=30))
 def test_the_acoustic_features_accept_whatever_comes(sizes: list[int], holes: list[int]) -> None:
     """They refuse a block whose time is more than 5 ms from the count of samples."""
@@ -110,7 +110,7 @@ def test_the_acoustic_features_accept_whatever_comes(sizes: list[int], holes: li
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_resampling_is_the_same_however_it_is_cut(rate: int, data: st.DataObject) -> None:
     count = rate // 4

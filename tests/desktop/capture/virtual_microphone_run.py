@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from desktop.capture import portaudio
 from desktop.capture.devices import find_microphone, list_microphones, microphone_choice
 from desktop.capture.microphone import MicrophoneThread
 from desktop.capture.sound_track import SoundTrack
@@ -54,10 +55,12 @@ def live(microphone: VirtualMicrophone, seconds: float) -> dict[str, Any]:
         told["names"] = [choice.name for choice in list_microphones()]
         first = Life(NAME, track, clock)
         told["names_while_open"] = [choice.name for choice in list_microphones()]
-        silence = np.zeros(RATE // 2, dtype=np.float32)
+        spawned = portaudio._inputs_from_a_spawned_process()  # as the packaged program does
+        told["spawned_agrees"] = spawned == portaudio._inputs_from_a_new_process() is not None
+        silence = np.zeros(RATE // 4, dtype=np.float32)
         ramp = numbered_samples(1, round(seconds * RATE))
         assert microphone.say(np.concatenate([silence, ramp, silence])).wait(seconds + 60) == 0
-        first.hear(0.5)
+        first.hear(0.25)
         heard = list(first.blocks.items)
         told["lost_before"] = sum(block.lost for block in heard)
         told["ramp"] = measure_ramp(heard, len(ramp))
@@ -68,7 +71,7 @@ def live(microphone: VirtualMicrophone, seconds: float) -> dict[str, Any]:
         last, before = first.arrived[-1], len(first.blocks.items)
         microphone.plug()
         first.said.wait_for(5)
-        first.hear(0.5)
+        first.hear(0.25)
         hole = first.blocks.items[before]
         told["gap_by_clock"] = first.arrived[before] - last
         told["gap_by_count"] = hole.lost / RATE
@@ -76,7 +79,7 @@ def live(microphone: VirtualMicrophone, seconds: float) -> dict[str, Any]:
         told["stopped"] = first.thread.stop()
 
         second = Life("default", track, clock)
-        second.hear(0.5)
+        second.hear(0.25)
         told["stopped_again"] = second.thread.stop()
         check_tiling([*first.blocks.items, *second.blocks.items])
         told["said"] = [first.said.lines, second.said.lines]
