@@ -140,6 +140,7 @@ class MainWindow(QMainWindow):
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks)
         self._closing = False
         self._was_shown = False
+        self._timeline_wanted = True
         self._drawn: Reading | None = None
         self._why = WhyPopup(self)
         self._build_middle()
@@ -185,6 +186,7 @@ class MainWindow(QMainWindow):
         health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self)
         timeline.toggleViewAction().setShortcut("Ctrl+T")
         health.toggleViewAction().setShortcut("Ctrl+I")
+        timeline.toggleViewAction().triggered.connect(self._want_timeline)
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, timeline)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, health)
         health.hide()
@@ -199,15 +201,18 @@ class MainWindow(QMainWindow):
     def restore_first_layout(self) -> None:
         """Put the docks where they were at first."""
         self.restoreState(self._first_layout)
+        self._want_timeline(True)
 
     def layout_text(self) -> tuple[str, str]:
         """Window and docks, to be remembered."""
+        self._docks[0].setVisible(self._timeline_wanted)
         return _text(self.saveGeometry()), _text(self.saveState())
 
     def restore(self, geometry: str, layout: str) -> None:
         """Put window and docks where they were; nonsense is ignored."""
         self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
         self.restoreState(QByteArray.fromBase64(layout.encode()))
+        self._want_timeline(not self._docks[0].isHidden())
 
     # ----------------------------------------------------------------- life
 
@@ -252,6 +257,12 @@ class MainWindow(QMainWindow):
         if page is not self._stack.currentWidget():
             self._stack.setCurrentWidget(page)
             self.setFocus()  # else Qt moves it on to some card, as if it had been asked for
+        self._want_timeline(self._timeline_wanted)
+
+    def _want_timeline(self, wanted: bool) -> None:
+        """Show the timeline if it is wanted and there is anything for it to show."""
+        self._timeline_wanted = wanted
+        self._docks[0].setVisible(wanted and self._stack.currentWidget() is self.page)
 
 
 def _soon(context: QObject, call: Callable[[], None]) -> None:

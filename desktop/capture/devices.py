@@ -56,7 +56,10 @@ class CameraChoice:
     @property
     def text(self) -> str:
         """What :func:`camera_choice` makes this choice of again; fit to be remembered."""
-        return {"any": "camera", "index": f"camera:{self.address}"}.get(self.kind, self.address)
+        again = camera_choice(self.address)
+        if again is not None and (again.kind, again.address) == (self.kind, self.address) and self.kind != "index":
+            return self.address
+        return f"camera:{self.address}" if self.address else "camera"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +87,15 @@ def camera_choice(text: str) -> CameraChoice | None:
     text = text.strip()
     if text.lower() == "none":
         return None
-    if text.lower() in ("", "camera", "default"):
+    rest = text.partition(":")[2].strip() if text.lower().startswith("camera:") else text
+    if not rest or text.lower() in ("camera", "default"):
         return CameraChoice(name=translate("capture", "first camera"), kind="any")
-    rest = text.partition(":")[2] if text.lower().startswith("camera:") else text
     if rest.isdecimal():
         return CameraChoice(name=_numbered(int(rest)), kind="index", address=str(int(rest)))
     if _URL.match(rest):
         return CameraChoice(name=rest, kind="url", address=rest)
     if _is_path(rest):
-        path = str(Path(rest).expanduser())
+        path = str(_absolute(rest))
         return CameraChoice(name=path if path.startswith("/dev/") else Path(path).name, kind="path", address=path)
     return CameraChoice(name=rest, kind="name", address=rest)
 
@@ -221,6 +224,13 @@ def _kernel_name(node: Path) -> str:
 
 def _numbered(index: int) -> str:
     return translate("capture", "camera {number}").format(number=index)
+
+
+def _absolute(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # no such user
+        return Path(text).absolute()
 
 
 def _is_path(text: str) -> bool:

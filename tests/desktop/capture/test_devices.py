@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from desktop.capture import devices, portaudio
@@ -55,14 +55,21 @@ def two_microphones(monkeypatch: pytest.MonkeyPatch) -> tuple[MicrophoneChoice, 
         ("http://127.0.0.1:8080/video", "url", "http://127.0.0.1:8080/video", "http://127.0.0.1:8080/video"),
         ("RTSP://cam/1", "url", "RTSP://cam/1", "RTSP://cam/1"),
         ("/dev/video2", "path", "/dev/video2", "/dev/video2"),
-        ("./clips/a.mkv", "path", "clips/a.mkv", "a.mkv"),
-        ("C:\\films\\a.mkv", "path", "C:\\films\\a.mkv", Path("C:\\films\\a.mkv").name),
+        ("/clips/../a.mkv", "path", "/clips/../a.mkv", "a.mkv"),
+        ("./a.mkv", "path", str(Path.cwd() / "a.mkv"), "a.mkv"),
+        ("~/a.mkv", "path", str(Path.home() / "a.mkv"), "a.mkv"),
+        ("camera:", "any", "", "first camera"),
+        ("camera:none", "name", "none", "none"),
     ],
 )
 def test_a_wish_for_a_camera_is_read(text: str, kind: str, address: str, name: str) -> None:
     choice = camera_choice(text)
     assert choice is not None
     assert (choice.kind, choice.address, choice.name, choice.missing) == (kind, address, name, False)
+
+
+def test_a_drive_letter_begins_a_path() -> None:
+    assert camera_choice("C:\\films\\a.mkv").kind == "path"  # type: ignore[union-attr]
 
 
 def test_a_file_in_this_folder_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +81,8 @@ def test_a_file_in_this_folder_is_a_path(tmp_path: Path, monkeypatch: pytest.Mon
 
 @settings(deadline=None)
 @given(text=st.text(max_size=40))
+@example("~nobody-of-this-name/film.mkv")
+@example("camera:camera:0")
 def test_what_is_remembered_is_read_again(text: str) -> None:
     for read in (camera_choice, microphone_choice):
         choice = read(text)
