@@ -344,15 +344,20 @@ def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
     logging.getLogger("qt").log(level, "%s: %s", context.category, text)
 
 
-def start(options: Options) -> int:
-    """Run the program to its end and return its exit status."""
-    application = QApplication.instance() or QApplication(sys.argv[:1])
-    assert isinstance(application, QApplication)
+def make_application() -> QApplication:
+    """The one QApplication, named, with the bundled fonts, and Qt's own messages in the log."""
+    application = QApplication(sys.argv[:1])
     qInstallMessageHandler(_log_qt)
     application.setApplicationName("dmd")
     application.setApplicationDisplayName("DMD Live")
     application.setDesktopFileName("dmd-live")
     theme.load_fonts()
+    return application
+
+
+def start(options: Options) -> int:
+    """Run the program to its end and return its exit status."""
+    application = make_application()
     try:
         app = App(application, options, SettingsStore())
     except DMDError as error:

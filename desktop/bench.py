@@ -23,10 +23,8 @@ import numpy.typing as npt
 import psutil
 from PySide6.QtCore import QObject, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication
 
-from desktop import theme
-from desktop.app import App
+from desktop.app import App, make_application
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest
 from desktop.settings import SettingsStore
@@ -258,8 +256,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    application = QApplication(sys.argv[:1])
-    theme.load_fonts()
+    application = make_application()
     app = App(application, Options(size=(1280, 800)), SettingsStore())
     bench = LiveBench(app, chosen.seconds)
     try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication
 
-from desktop import theme
-from desktop.app import App
+from desktop.app import App, make_application
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_OK, SELFTEST_SECONDS, Options
 from desktop.settings import SettingsStore
@@ -93,8 +90,7 @@ class SelfTest(QObject):
 
 def run_selftest(options: Options) -> int:
     """Run it and print a summary; 0 where everything was as it should be, else 1."""
-    application = QApplication(sys.argv[:1])
-    theme.load_fonts()
+    application = make_application()
     app = App(application, options, SettingsStore())
     test = SelfTest(app)
     app.show()

@@ -26,6 +26,7 @@ translate = QCoreApplication.translate
 
 CameraKind: TypeAlias = Literal["any", "name", "index", "path", "url"]
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LOGIN = re.compile(r"//[^/?#]*@")  # of an address; to be seen and stored nowhere
 _BACKENDS = {"linux": "CAP_V4L2", "win32": "CAP_DSHOW", "darwin": "CAP_AVFOUNDATION"}
 
 
@@ -56,10 +57,11 @@ class CameraChoice:
     @property
     def text(self) -> str:
         """What :func:`camera_choice` makes this choice of again; fit to be remembered."""
+        if self.kind == "any":
+            return "camera"
         again = camera_choice(self.address)
-        if again is not None and (again.kind, again.address) == (self.kind, self.address) and self.kind != "index":
-            return self.address
-        return f"camera:{self.address}" if self.address else "camera"
+        unclear = again is None or (again.kind, again.address) != (self.kind, self.address)
+        return f"camera:{self.address}" if unclear or self.kind == "index" else self.address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def camera_choice(text: str) -> CameraChoice | None:
     if rest.isdecimal():
         return CameraChoice(name=_numbered(int(rest)), kind="index", address=str(int(rest)))
     if _URL.match(rest):
-        return CameraChoice(name=rest, kind="url", address=rest)
+        return CameraChoice(name=_LOGIN.sub("//", rest), kind="url", address=rest)
     if _is_path(rest):
         path = str(_absolute(rest))
         return CameraChoice(name=path if path.startswith("/dev/") else Path(path).name, kind="path", address=path)
@@ -229,7 +231,7 @@ def _numbered(index: int) -> str:
 def _absolute(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
-    except RuntimeError:  # no such user
+    except (RuntimeError, ValueError):  # no such user, no such name
         return Path(text).absolute()
 
 

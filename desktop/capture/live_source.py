@@ -100,12 +100,13 @@ class DeviceSource:
     def info(self) -> SourceInfo:
         """What is chosen now; ``has_video`` and ``has_audio`` tell what was at the start, there or not."""
         chosen = {"camera": self._camera, "microphone": self._microphone}
+        there = {kind: choice for kind, choice in chosen.items() if choice is not None}
         return SourceInfo(
             kind="device",
-            name=" + ".join(choice.name for choice in chosen.values() if choice is not None) or "none",
+            name=" + ".join(choice.name for choice in there.values()) or "none",
             has_video=self._has_video,
             has_audio=self._has_audio,
-            details={kind: {"name": c.name, "address": c.text} for kind, c in chosen.items() if c is not None},
+            details={kind: {"name": choice.name, "kind": choice.kind} for kind, choice in there.items()},
         )
 
     @property

@@ -195,7 +195,7 @@ def _why_not(choice: CameraChoice, target: str | int) -> str:
     name = choice.name
     if choice.kind == "url":
         text = translate("capture", "No video stream at {address}: {reason}")
-        return text.format(address=choice.address, reason=_why_no_stream(choice.address))
+        return text.format(address=name, reason=_why_no_stream(choice.address))
     node = Path(target if isinstance(target, str) else f"/dev/video{target}")
     if node.is_file():
         return translate("capture", "Camera: {name} cannot be read as a film.").format(name=choice.address)

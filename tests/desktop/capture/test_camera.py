@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtCore import QObject
+from pytestqt.qtbot import QtBot
 
 from desktop.capture.camera import CameraThread
 from desktop.capture.thread import left_behind
@@ -65,6 +67,22 @@ def test_it_is_opened_when_its_first_picture_has_come(
     assert said.lines == []
     shop.give(0)
     said.wait_for(1)
+
+
+def test_the_window_hears_of_it_in_its_own_thread(shop: CameraShop, thread: CameraThread, qtbot: QtBot) -> None:
+    class Window(QObject):
+        heard: tuple[str, int] = ("", 0)
+
+        def hear(self, text: str) -> None:
+            self.heard = (text, threading.get_ident())
+
+    window = Window()
+    thread.opened.connect(window.hear)
+    thread.start()
+    shop.wait_for_camera()
+    shop.give(0)
+    qtbot.waitUntil(lambda: window.heard != ("", 0))
+    assert window.heard == ("cam is open", threading.get_ident())
 
 
 def test_what_cannot_be_opened_is_said_once_and_tried_again(

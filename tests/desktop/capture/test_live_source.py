@@ -124,12 +124,35 @@ def test_what_is_known_beforehand(stage: Stage) -> None:
     assert (info.kind, info.name) == ("device", "http://127.0.0.1:1/video + Yeti")
     assert (info.has_video, info.has_audio, info.duration, info.media, info.marks) == (True, True, None, None, ())
     assert info.details == {
-        "camera": {"name": "http://127.0.0.1:1/video", "address": "http://127.0.0.1:1/video"},
-        "microphone": {"name": "Yeti", "address": "Yeti"},
+        "camera": {"name": "http://127.0.0.1:1/video", "kind": "url"},
+        "microphone": {"name": "Yeti", "kind": "name"},
     }
     alone = stage.source("none", "default").info
     assert (alone.has_video, alone.has_audio) == (False, True)
-    assert alone.details["microphone"] == {"name": "default microphone", "address": "default"}
+    assert alone.details == {"microphone": {"name": "default microphone", "kind": "default"}}
+
+
+def test_a_password_is_not_stored(stage: Stage) -> None:
+    assert "secret" not in repr(stage.source("http://me:secret@127.0.0.1:1/video").info)
+
+
+@pytest.mark.slow
+def test_a_hundred_exchanges_leave_nothing_behind(stage: Stage) -> None:
+    source = stage.run(stage.source())
+    threads = len(threading.enumerate())
+    for n in range(100):
+        stage.microphones.wait_for_stream(n + 1)
+        stage.cameras.wait_for_camera(n + 1)
+        stage.cameras.give(n)
+        stage.frames.wait_for(n + 1)
+        source.choose_camera(f"cam {n}")
+        source.choose_microphone(f"mic {n}")
+    stage.cameras.wait_for_camera(101)
+    stage.microphones.wait_for_stream(101)
+    assert len(threading.enumerate()) <= threads + 2
+    assert [camera.closed for camera in stage.cameras.opened] == [1] * 100 + [0]
+    assert [stream.closed for stream in stage.microphones.opened] == [1] * 100 + [0]
+    assert frame_numbers(stage.frames.items) == list(range(100))
 
 
 def test_making_one_touches_no_device(stage: Stage) -> None:
