@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
 import cv2
 
+from dmd_runtime.messages import UInt8
 from dmd_runtime.sources.synthetic import frame_image
 
 
@@ -20,6 +22,11 @@ class MjpegServer:
     Numbers follow the server's own time, as a camera's do that runs on while nobody looks: within one connection they
     go up by one.
 
+    Parameters
+    ----------
+    picture : callable, optional
+        Number -> BGR picture, instead of one that spells the number in black and white.
+
     Attributes
     ----------
     url : str
@@ -27,9 +34,11 @@ class MjpegServer:
         When each picture was handed to the socket.
     """
 
-    def __init__(self, fps: float = 30.0, size: tuple[int, int] = (640, 480)) -> None:
+    def __init__(
+        self, fps: float = 30.0, size: tuple[int, int] = (640, 480), picture: Callable[[int], UInt8] | None = None
+    ) -> None:
         self.fps = fps
-        self.size = size
+        self.picture = picture or (lambda number: frame_image(number, size))
         self.sent: dict[int, float] = {}
         self._origin = time.monotonic()
         self._moving = threading.Event()
@@ -109,7 +118,7 @@ class MjpegServer:
             handler.end_headers()
             number = int((time.monotonic() - self._origin) * self.fps) + 1
             while not self._gone.is_set():
-                picture = cv2.imencode(".jpg", frame_image(number, self.size))[1].tobytes()
+                picture = cv2.imencode(".jpg", self.picture(number))[1].tobytes()
                 self._gone.wait(max(0.0, self._origin + number / self.fps - time.monotonic()))
                 self._moving.wait()
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"

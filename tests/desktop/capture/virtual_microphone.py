@@ -28,6 +28,8 @@ pcm.{NAME} {{
 """
 _MODULES = ("module-native-protocol-unix", f"module-null-sink sink_name={_SINK} rate={RATE} channels=1 format=s16le")
 _RAW = ("--raw", f"--rate={RATE}", "--channels=1", "--format=s16le")
+_ALONE = 30
+"""Seconds after which the sound server ends when nobody uses it any more: a test that is killed leaves nothing."""
 _LITTLE, _MUCH = "--latency-msec=20", "--latency-msec=1000"
 
 
@@ -72,12 +74,13 @@ class VirtualMicrophone:
     def plug(self) -> None:
         """Start the sound server."""
         modules = [part for module in _MODULES for part in ("-L", module)]
-        command = ["pulseaudio", "-n", "--daemonize=yes", "--exit-idle-time=-1", *modules]
+        command = ["pulseaudio", "-n", "--daemonize=yes", f"--exit-idle-time={_ALONE}", *modules]
         subprocess.run(command, check=True, capture_output=True, timeout=20)
         self._here = True
         # Left alone, the sink works 2 s at once; somebody who plays with little delay keeps its steps small.
         with Path("/dev/zero").open("rb") as silence:
-            self._awake = subprocess.Popen(_player(_LITTLE), stdin=silence, stderr=subprocess.DEVNULL)
+            command = [*_ending_with_us(), *_player(_LITTLE)]
+            self._awake = subprocess.Popen(command, stdin=silence, stderr=subprocess.DEVNULL)
 
     def settle(self) -> None:
         """Wait until the sink runs evenly, some two seconds after :meth:`plug`."""
@@ -110,3 +113,8 @@ class VirtualMicrophone:
 
 def _player(latency: str) -> list[str]:
     return ["pacat", "--playback", *_RAW, latency, f"--device={_SINK}"]
+
+
+def _ending_with_us() -> list[str]:
+    """What makes a command end with the thread that starts it, where the system can do that."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
