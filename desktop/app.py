@@ -86,6 +86,9 @@ class App(QObject):
     def run(self, request: SourceRequest) -> None:
         """Run ``request`` instead of whatever runs."""
         self._last = request
+        if request.is_live:
+            self.window.camera.set_wanted(request.camera)
+            self.window.microphone.set_wanted(request.microphone)
         keep = None
         if self.options.record and self.options.session_dir is not None:
             if request.is_live and not self.options.consent:

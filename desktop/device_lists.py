@@ -107,17 +107,23 @@ class DeviceBox(QComboBox):
             self.addItem(f"{self._kind} · {self._none}", NONE)
             at = 0 if self._takes_any and self._devices else self.findData(self._wanted)
             if at < 0:
-                at = self._add_missing()
+                at = self._add_wanted()
             self.setCurrentIndex(at)
 
     @property
     def _takes_any(self) -> bool:
         return self._wanted in ("", "default", "camera")
 
-    def _add_missing(self) -> int:
-        name = self.tr("none found") if self._takes_any else self.tr("%1 (missing)").replace("%1", self._wanted)
-        self.insertItem(0, f"{self._kind} · {name}", self._wanted)
-        self.setItemData(0, self.tr("It is not plugged in. Nothing takes its place."), Qt.ItemDataRole.ToolTipRole)
+    def _add_wanted(self) -> int:
+        wanted, tip = self._wanted, ""
+        if self._takes_any:
+            name = self.tr("none found")
+        elif "/" in wanted or wanted.rpartition(":")[2].isdecimal():  # an address, a path, a number: never listed
+            name = wanted.rpartition("//")[2]
+        else:
+            name, tip = self.tr("%1 (missing)").replace("%1", wanted), self.tr("It is not plugged in.")
+        self.insertItem(0, f"{self._kind} · {name}", wanted)
+        self.setItemData(0, tip, Qt.ItemDataRole.ToolTipRole)
         return 0
 
     def _pick(self) -> None:
