@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from desktop import theme
 from desktop.bridge import SessionBridge
+from desktop.capture.thread import left_behind
 from desktop.device_lists import NONE, DeviceLists
 from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
 from desktop.live_session import KeepChoice, LiveSession, ModelChoice
@@ -369,4 +371,15 @@ def start(options: Options) -> int:
     app.show()
     code = application.exec()
     app.shut_down()
-    return app.exit_code or code
+    return leave(app.exit_code or code)
+
+
+def leave(code: int) -> int:
+    """Return ``code``; where a device's thread hangs, end here: Qt aborts when such a thread is destroyed."""
+    if left_behind():
+        logger.error("device threads that would not end: %s", [thread.objectName() for thread in left_behind()])
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

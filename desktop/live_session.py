@@ -17,6 +17,7 @@ from desktop.models.loading import StepState
 from desktop.options import SourceKind, SourceRequest
 from dmd_runtime import (
     Assets,
+    DeviceError,
     DMDError,
     FetchCancelledError,
     FileSource,
@@ -167,15 +168,26 @@ class LiveSession(QObject):
 
     def choose_camera(self, name: str) -> None:
         """Exchange the camera of a running live session."""
-        if self._job is not None and isinstance(self._job.source, DeviceSource):
-            self._live.notice("camera", None)
-            self._job.source.choose_camera(name)
+        self._exchange("camera", name)
 
     def choose_microphone(self, name: str) -> None:
         """Exchange the microphone of a running live session."""
-        if self._job is not None and isinstance(self._job.source, DeviceSource):
-            self._live.notice("microphone", None)
-            self._job.source.choose_microphone(name)
+        self._exchange("microphone", name)
+
+    def _exchange(self, kind: str, name: str) -> None:
+        job = self._job
+        if job is None or not isinstance(job.source, DeviceSource):
+            return
+        self._live.notice(kind, None)
+        try:
+            if kind == "camera":
+                job.source.choose_camera(name)
+            else:
+                job.source.choose_microphone(name)
+        except DeviceError:  # it began without any: only a new session has stages for it
+            request = job.request
+            changed = replace(request, camera=name) if kind == "camera" else replace(request, microphone=name)
+            self.start(changed, job.models, job.keep)
 
     def shut_down(self, timeout: float = 30.0) -> bool:
         """Stop, wait for the end (bounded), write what is kept; True if nothing is left running. Idempotent."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer
 
-from desktop.app import App, make_application
+from desktop.app import App, leave, make_application
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_OK, SELFTEST_SECONDS, Options
 from desktop.settings import SettingsStore
@@ -101,4 +101,4 @@ def run_selftest(options: Options) -> int:
         print(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.seen}")  # noqa: T201 - the command's output
     good = all(check.good for check in checks) and app.exit_code == EXIT_OK
     print(f"selftest: {'passed' if good else 'failed'}")  # noqa: T201
-    return EXIT_OK if good else EXIT_FAILED
+    return leave(EXIT_OK if good else EXIT_FAILED)
