@@ -176,3 +176,21 @@ def test_shutting_down_in_the_middle_is_whole_and_may_be_repeated(rig: Rig, qtbo
     assert rig.sessions.shut_down()
     (manifest,) = tmp_path.rglob("session.json")
     assert json.loads(manifest.read_text())["state"] == "complete"
+
+
+def test_a_microphone_for_a_session_that_began_without_one_starts_it_anew(rig: Rig, qtbot: QtBot) -> None:
+    nobody = "http://127.0.0.1:9/video"
+    rig.sessions.start(SourceRequest(kind=SourceKind.DEVICES, camera=nobody, microphone="none"), MODELS)
+    qtbot.waitUntil(lambda: rig.live.phase is Phase.RUNNING, timeout=20_000)
+    qtbot.waitUntil(lambda: "camera" in rig.live.notices, timeout=20_000)  # and the session goes on
+    rig.sessions.choose_microphone("no such microphone")
+    qtbot.waitUntil(
+        lambda: rig.sessions.request is not None and rig.sessions.request.microphone != "none", timeout=20_000
+    )
+    qtbot.waitUntil(lambda: rig.live.phase is Phase.RUNNING, timeout=20_000)
+    qtbot.waitUntil(lambda: "microphone" in rig.live.notices, timeout=20_000)
+
+
+def test_devices_that_are_both_none_are_told(rig: Rig, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(rig.sessions.failed, timeout=20_000):
+        rig.sessions.start(SourceRequest(kind=SourceKind.DEVICES, camera="none", microphone="none"), MODELS)
