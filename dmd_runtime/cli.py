@@ -76,7 +76,7 @@ def _parser() -> _Parser:
     bench = commands.add_parser("bench", help="measure this machine")
     bench.add_argument("what", choices=("dmd", "live"), help="the model alone, or the whole program with its window")
     bench.add_argument("--json", action="store_true", help="print one JSON object on one line")
-    bench.add_argument("--repeats", type=int, default=30, metavar="N", help="dmd: calls of each side")
+    bench.add_argument("--repeats", type=_count, default=30, metavar="N", help="dmd: calls of each side")
     bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live: how long")
     bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
     bench.set_defaults(command=_bench)
@@ -86,6 +86,12 @@ def _parser() -> _Parser:
     sessions.add_argument("root", metavar="ROOT", type=Path)
     sessions.set_defaults(command=_sessions)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+    return int(text)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

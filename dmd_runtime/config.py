@@ -35,7 +35,7 @@ class WindowConfig(_Section):
     duration: Seconds
     step: Seconds
     first: Seconds
-    latency_budget: Annotated[float, Field(ge=0)]
+    latency_budget: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
     min_coverage_visual: Share
     min_coverage_acoustic: Share
     min_speech: Share

@@ -10,7 +10,7 @@ from pathlib import Path
 from dmd_runtime.assets import Assets
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.console import Console
-from dmd_runtime.errors import DMDError, SourceError
+from dmd_runtime.errors import DMDError, SourceError, StageError
 from dmd_runtime.recording.recording import Recording
 from dmd_runtime.sources.base import Source
 from dmd_runtime.sources.file import FileSource
@@ -29,29 +29,40 @@ def analyze(paths: Sequence[str], options: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0, or 2 where some of many inputs could not be read.
+        0; 2 where some of many inputs could not be read, else 1 where a stage of the pipeline died.
     """
     config = _config(options)
     console = Console(sys.stderr, show=options.show)
     toolbox: Toolbox | None = None
-    failures = 0
+    worst = 0
     for path in paths:
         try:
             source = open_source(path, paced=options.paced)
-            try:
-                if toolbox is None:  # only now: bad input must not wait for models
-                    assets = Assets(offline=options.offline) if options.offline else Assets()
-                    toolbox = Toolbox.load(config, assets, checkpoint=options.checkpoint, progress=console.progress)
-                folder = _read(source, toolbox, config, options, console)
-            finally:
-                source.close()
-            print(folder, flush=True)  # noqa: T201  # the one result on standard output
         except DMDError as error:
-            if len(paths) == 1:
-                raise
-            failures += 1
-            console.line(f"dmd: {error}")
-    return 2 if failures else 0
+            worst = _told(error, paths, console, worst)
+            continue
+        try:
+            if toolbox is None:  # only now: bad input must not wait for models; without models nothing can be read
+                assets = Assets(offline=options.offline)
+                toolbox = Toolbox.load(config, assets, checkpoint=options.checkpoint, progress=console.progress)
+        except BaseException:
+            source.close()
+            raise
+        try:
+            print(_read(source, toolbox, config, options, console), flush=True)  # noqa: T201 - the result
+        except DMDError as error:
+            worst = _told(error, paths, console, worst)
+        finally:
+            source.close()
+    return worst
+
+
+def _told(error: DMDError, paths: Sequence[str], console: Console, worst: int) -> int:
+    """Raise ``error`` if there is one input only; else say it, and return the exit status so far."""
+    if len(paths) == 1:
+        raise error
+    console.line(f"dmd: {error}")
+    return max(worst, 1 if isinstance(error, StageError) else 2)
 
 
 def open_source(path: str, *, paced: bool) -> Source:
@@ -97,9 +108,14 @@ def _read(
         task=options.task,
         with_media=options.with_media,
     )
+    interrupted = True
     try:
         with console.showing(session):
             session.run()
+        interrupted = False
+    except DMDError:
+        interrupted = False
+        raise
     finally:
-        recording.finish()
+        recording.finish(interrupted=interrupted)
     return recording.folder

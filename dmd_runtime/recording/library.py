@@ -33,14 +33,18 @@ def list_sessions(root: Path) -> Iterator[str]:
         except RecordingError as error:
             yield f"{name}\tunreadable\t{error}"
             continue
-        counts = manifest.get("counts", {})
+        counts, marks = manifest.get("counts", {}), manifest.get("marks", [])
         yield "\t".join(
             [
                 str(name),
                 str(manifest["state"]),
-                f"{counts.get('media_end_s') or 0:.1f} s",
+                f"{_number(counts.get('media_end_s')):.1f} s",
                 f"{counts.get('readings', 0)} readings",
                 f"{counts.get('words', 0)} words",
-                " ".join(manifest.get("marks", [])),
+                " ".join(map(str, marks)),
             ]
         )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -27,13 +27,15 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     draft = path.with_suffix(".json.part")
     try:
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=2, ensure_ascii=False)
+            json.dump(manifest, file, indent=2, ensure_ascii=False, allow_nan=False)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         raise RecordingError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RecordingError(f"{path}: expected finite numbers, got: {error}") from None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -52,4 +54,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise RecordingError(f"{path}: expected format {FORMAT}, got {found}")
+    rules = {"counts": dict, "marks": list, "provenance": dict}
+    wrong = [key for key, kind in rules.items() if not isinstance(manifest.get(key, kind()), kind)]
+    if wrong or manifest.get("state") not in STATES:
+        raise RecordingError(f"{path}: expected a state of {', '.join(STATES)} and well-formed {', '.join(rules)}")
     return manifest

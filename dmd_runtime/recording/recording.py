@@ -13,7 +13,9 @@ from dmd_runtime import __version__
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.recording.folder import new_session_folder
+from dmd_runtime.recording.jsonl import seconds
 from dmd_runtime.recording.writer import SessionWriter
+from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.session import Session
 from dmd_runtime.streaming.toolbox import Toolbox
 
@@ -65,17 +67,25 @@ class Recording:
         manifest |= {"participant": participant or "anon", "task": task or None}
         if consent is not None:
             manifest["consent"] = {"text": consent, "given_at": self._started.isoformat()}
-        self._writer = SessionWriter(self.folder, manifest, marks=session.marks)
-        if with_media and session.source.info.media is not None:
-            try:
+        try:
+            self._writer = SessionWriter(self.folder, manifest, marks=session.marks)
+            if with_media and session.source.info.media is not None:
                 self._writer.add_media(Path(str(session.source.info.media["path"])))
-            except RecordingError:
-                self._writer.close()
-                shutil.rmtree(self.folder, ignore_errors=True)  # just made, and nothing in it yet
-                raise
+        except RecordingError:
+            self._remove()
+            raise
         session.subscribe(self._writer)
 
-    def finish(self) -> Path:
+    def mark(
+        self, t0: float, label: str, *, t1: float | None = None, tier: str = "marker", note: str = "", by: str = "user"
+    ) -> None:
+        """Keep a marker at ``t0`` (to ``t1``) of session time; it is on disk when this returns."""
+        self._writer.mark(
+            {"t0": seconds(t0), "t1": None if t1 is None else seconds(t1)}
+            | {"tier": tier, "label": label, "note": note, "by": by}
+        )
+
+    def finish(self, *, interrupted: bool = False) -> Path:
         """Write how it ended, after the session has; return the folder.
 
         Raises
@@ -84,11 +94,21 @@ class Recording:
             Something could not be written, now or earlier.
         """
         finished = datetime.now(UTC)
+        session = self._session
+        error = str(session.error) if session.error is not None else "interrupted by the user" if interrupted else None
         return self._writer.finish(
             made_at={"started": self._started.isoformat(), "finished": finished.isoformat()},
-            counts=_counts(self._session),
-            error=None if self._session.error is None else str(self._session.error),
+            counts=_counts(session),
+            error=error,
         )
+
+    def discard(self) -> None:
+        """Take back a recording of a session that never ran: nothing is in it."""
+        self._writer.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _counts(session: Session) -> dict[str, Any]:
@@ -101,6 +121,12 @@ def _counts(session: Session) -> dict[str, Any]:
     }
 
 
+def _devices(info: SourceInfo) -> list[dict[str, Any]]:
+    """The devices that were chosen at the start."""
+    chosen = info.details.items() if info.kind == "device" else ()
+    return [{"kind": kind, **facts} for kind, facts in chosen if isinstance(facts, dict)]
+
+
 def _manifest(session: Session, toolbox: Toolbox, config: SessionConfig) -> dict[str, Any]:
     info = session.source.info
     return {
@@ -108,7 +134,7 @@ def _manifest(session: Session, toolbox: Toolbox, config: SessionConfig) -> dict
         "clock": {"unit": "s", "zero": "first sample or picture of the source", "audio": "sample count"},
         "source": {"kind": info.kind, "name": info.name, "details": info.details},
         "media": info.media,
-        "devices": [],
+        "devices": _devices(info),
         "consent": None,
         "config": config.model_dump(),
         "provenance": {

@@ -50,7 +50,11 @@ class SessionWriter:
         except OSError as error:
             self._stack.close()
             raise RecordingError(f"{folder}: cannot be written: {error.strerror or error}") from None
-        write_manifest(folder, self._manifest)
+        try:
+            write_manifest(folder, self._manifest)
+        except RecordingError:
+            self._stack.close()
+            raise
 
     def __call__(self, message: Message) -> None:
         """Take one message of the session; what is not kept is ignored."""
@@ -64,6 +68,10 @@ class SessionWriter:
             self._write("health", jsonl.health_line(message))
         elif isinstance(message, Failure):
             self._write("health", jsonl.failure_line(message))
+
+    def mark(self, line: Mapping[str, Any]) -> None:
+        """Write one line of ``markers.jsonl`` now."""
+        self._write("markers", line)
 
     def add_media(self, source: Path) -> None:
         """Copy the medium into the folder.
@@ -81,9 +89,14 @@ class SessionWriter:
             raise RecordingError(f"{target}: cannot be written: {error.strerror or error}") from None
 
     def close(self) -> None:
-        """Close the tables and leave the manifest as it is. Idempotent."""
+        """Close the tables and leave the manifest as it is. Idempotent; :meth:`finish` tells what went wrong."""
         with self._lock:
-            self._stack.close()
+            try:
+                self._stack.close()
+            except OSError as error:
+                self._failure = self._failure or RecordingError(
+                    f"{self.folder}: cannot be written: {error.strerror or error}"
+                )
 
     def finish(self, *, state: str = "complete", **facts: Any) -> Path:
         """Close the tables, write the final manifest with ``facts`` over what it held, return the folder.
@@ -100,13 +113,17 @@ class SessionWriter:
         raise self._failure
 
     def _write(self, table: str, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
         with self._lock:
             if self._failure is not None or self._files[table].closed:
                 return
             try:
+                text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
                 self._files[table].write(text)
                 self._files[table].flush()
+            except (ValueError, TypeError) as error:
+                self._failure = RecordingError(
+                    f"{self.folder / table}.jsonl: expected finite numbers and text, got: {error}"
+                )
             except OSError as error:
                 self._failure = RecordingError(
                     f"{self.folder / table}.jsonl: cannot be written: {error.strerror or error}"

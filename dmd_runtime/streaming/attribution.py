@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import deque
 from dataclasses import replace
@@ -14,9 +15,13 @@ _KEPT = 120.0  # s of face times remembered: longer than any utterance waits
 
 
 class WordAttribution:
-    """Holds committed words until vision has settled past them, then says whether a face was there."""
+    """Holds committed words until vision has settled past them, then says whether a face was there.
 
-    def __init__(self) -> None:
+    Without ``vision`` nobody can know, and no word waits.
+    """
+
+    def __init__(self, *, vision: bool = True) -> None:
+        self._vision = vision
         self._faces: deque[float] = deque()
         self._waiting: deque[Word] = deque()
         self._vision_until = 0.0
@@ -39,9 +44,10 @@ class WordAttribution:
     def take(self, now: float) -> list[Word]:
         """Words whose attribution is known, or whose time is past ``now`` (no waiting beyond that)."""
         ready = []
-        while self._waiting and self._waiting[0].span.end + _SLACK <= max(self._vision_until, now):
+        until = max(self._vision_until, now) if self._vision else math.inf
+        while self._waiting and self._waiting[0].span.end + _SLACK <= until:
             word = self._waiting.popleft()
-            ready.append(replace(word, speaker_visible=self._face_during(word)))
+            ready.append(replace(word, speaker_visible=self._face_during(word) if self._vision else None))
         return ready
 
     def _face_during(self, word: Word) -> bool:

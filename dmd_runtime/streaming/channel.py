@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dmd_runtime.errors import ConfigError
 
@@ -37,16 +38,21 @@ class Channel(Generic[T]):
     capacity : int
         Items held at most.
     overflow : Overflow
+    trace : callable, optional
+        What is kept of an item that is dropped, for the receiver; by default the item itself.
     """
 
-    def __init__(self, name: str, capacity: int, overflow: Overflow) -> None:
+    def __init__(
+        self, name: str, capacity: int, overflow: Overflow, trace: Callable[[T], Any] = lambda item: item
+    ) -> None:
         if capacity < 1:
             raise ConfigError(f"channel {name}: capacity must be at least 1, got {capacity}")
         self.name = name
         self.capacity = capacity
         self.overflow = overflow
         self._items: deque[T] = deque()
-        self._skipped: list[T] = []
+        self._trace = trace
+        self._skipped: list[Any] = []
         self._closed = False
         self._dropped = 0
         self._changed = threading.Condition()
@@ -72,13 +78,13 @@ class Channel(Generic[T]):
                 self._dropped += 1
                 if self.overflow is Overflow.REFUSE:
                     return False
-                self._skipped.append(self._items.popleft())
+                self._skipped.append(self._trace(self._items.popleft()))
             self._items.append(item)
             self._changed.notify_all()
             return True
 
-    def get(self, timeout: float | None = None) -> tuple[T, tuple[T, ...]]:
-        """Take the oldest item and whatever was dropped before it.
+    def get(self, timeout: float | None = None) -> tuple[T, tuple[Any, ...]]:
+        """Take the oldest item and the traces of whatever was dropped before it.
 
         Raises
         ------

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 class Counts:
     """Running totals; each field is written by one thread only.
 
+    ``frames_dropped`` were delivered and not measured; ``skipped`` not even delivered: a paced file was too slow.
     ``first_frame_at`` and ``last_reading_at`` are session times on the clock, ``media_end`` is media time.
     """
 
     frames: int = 0
     frames_dropped: int = 0
+    skipped: int = 0
     audio_samples: int = 0
     audio_lost: int = 0
     words: int = 0
@@ -50,6 +52,7 @@ class Counts:
         return {
             "frames": self.frames,
             "frames_dropped": self.frames_dropped,
+            "frames_skipped": self.skipped,
             "audio_samples": self.audio_samples,
             "audio_lost": self.audio_lost,
             "words": self.words,

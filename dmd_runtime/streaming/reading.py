@@ -15,6 +15,9 @@ from dmd_runtime.streaming.window import WindowBuilder
 
 logger = logging.getLogger(__name__)
 
+_FAR_BEHIND = 4
+"""Steps that a live reading may be late before windows are left out."""
+
 Features = FeatureBlock | SpeechActivity | Utterance
 
 
@@ -32,6 +35,8 @@ class ReadingStage:
     clock : Clock
     budget : float or None
         Seconds a window waits after its end; None waits for everything (exact run).
+    step : float
+        Seconds between windows.
     emit, on_failure : callables
     """
 
@@ -46,11 +51,14 @@ class ReadingStage:
         channel: Channel[Features],
         clock: Clock,
         budget: float | None,
+        step: float,
         emit: Callable[[Message], None],
         on_failure: Callable[[str, BaseException], None],
     ) -> None:
         self.channel = channel
-        self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: channel.dropped)
+        self.skipped = 0
+        """Windows left out because reading them all would have meant lagging ever further behind."""
+        self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: self.skipped)
         self.media_end = FOREVER
         """Set by the session before the channel is closed; no window ends after it."""
         self._builder = builder
@@ -58,6 +66,7 @@ class ReadingStage:
         self._interpret = interpret
         self._clock = clock
         self._budget = budget
+        self._step = step
         self._emit = emit
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self._run, name="dmd-reading", daemon=True)
@@ -83,9 +92,15 @@ class ReadingStage:
                     break
                 else:
                     self._take(message)
+                self._take_waiting()
+                while self._due():
+                    self._cut()
+                    self._take_waiting()  # else a window is cut without what has long come for it
+                now = 0.0 if self._budget is None else self._clock.now() - self._budget
+                self._tell_words(now)
+            while self._builder.next_end <= self.media_end:
                 self._cut()
-            self._attribution.vision_until(FOREVER)
-            self._cut(everything=True)
+            self._tell_words(FOREVER)
         except Exception as error:  # the boundary of a thread: publish the death, never lose it
             logger.exception("stage %s died", self.name)
             self.channel.close()
@@ -102,16 +117,31 @@ class ReadingStage:
             return None
         return max(0.0, self._builder.next_end + self._budget - self._clock.now())
 
-    def _cut(self, *, everything: bool = False) -> None:
-        while self._builder.next_end <= self.media_end and (everything or self._due()):
-            with self.stats.timed():
-                reading = self._interpret(self._builder.build())
-            self._emit(reading)
-        now = FOREVER if everything else self._clock.now() - self._budget if self._budget is not None else 0.0
+    def _take_waiting(self) -> None:
+        """Take everything that waits now, so that no window lacks what is already here."""
+        for _ in range(self.channel.depth):
+            self._take(self.channel.get(0.0)[0])
+
+    def _cut(self) -> None:
+        with self.stats.timed():
+            reading = self._interpret(self._builder.build())
+        self._emit(reading)
+
+    def _tell_words(self, now: float) -> None:
         for word in self._attribution.take(now):
             self._emit(word)
 
     def _due(self) -> bool:
-        if all(self._builder.settled.values()):
-            return True
-        return self._budget is not None and self._clock.now() >= self._builder.next_end + self._budget
+        """Whether the next window is to be cut now; leaves out windows where reading has fallen far behind."""
+        if self._builder.next_end > self.media_end:
+            return False
+        if self._budget is None:
+            return all(self._builder.settled.values()) and not self._builder.all_said
+        late = self._clock.now() - self._builder.next_end - self._budget
+        if late > _FAR_BEHIND * self._step:
+            count = int(late / self._step)
+            self._builder.skip(count)
+            self.skipped += count
+            logger.warning("%d windows left out: reading is slower than they come", count)
+            late -= count * self._step
+        return late >= 0 or (all(self._builder.settled.values()) and not self._builder.all_said)

@@ -48,7 +48,7 @@ _SOUND_CAPACITY = 400  # blocks: over 10 s of sound at 32 ms a block
 _WORDS_CAPACITY = 512  # segments and progress marks: 16 s of marks while one utterance is decoded
 _FEATURES_CAPACITY = 1024
 _FRAMES_CAPACITY = 2  # one in work, one waiting: older frames are worth less than newer ones
-_JOIN = 20.0  # s a stage may take to drain at the end before it is named in the log
+_JOIN, _JOIN_EXACT = 20.0, 1800.0  # s a stage may take to drain at the end before the session fails over it
 
 
 class SessionState(Enum):
@@ -98,11 +98,13 @@ class Session:
         self.absent = toolbox.absent_for(source.info)
         self.error: DMDError | None = None
         self.state = SessionState.IDLE
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._lock = threading.Lock()  # of state and subscribers
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._gate = RateGate(config.visual.rate_hz)
         self._lost = 0
+        self._delivered_until = 0.0  # media time of what the source has given
         self._build(toolbox)
         self._source_thread = threading.Thread(target=self._deliver, name="dmd-source", daemon=True)
         self._supervisor = threading.Thread(target=self._supervise, name="dmd-session", daemon=True)
@@ -111,7 +113,9 @@ class Session:
     def _build(self, toolbox: Toolbox) -> None:
         patient = Overflow.BLOCK
         live = not self.exact
-        frames: Channel[VideoFrame] = Channel("frames", _FRAMES_CAPACITY, Overflow.DROP_OLDEST if live else patient)
+        frames: Channel[VideoFrame] = Channel(
+            "frames", _FRAMES_CAPACITY, Overflow.DROP_OLDEST if live else patient, trace=lambda frame: frame.t
+        )
         blocks: Channel[AudioBlock] = Channel("sound", _SOUND_CAPACITY, Overflow.REFUSE if live else patient)
         speech: Channel[SpeechSegment | SpeechSettled] = Channel("speech", _WORDS_CAPACITY, patient)
         features: Channel[Features] = Channel("features", _FEATURES_CAPACITY, patient)
@@ -120,21 +124,29 @@ class Session:
         self.visual = Stage(
             "visual",
             frames,
-            lambda frame, dropped: visual.push(frame, tuple(old.t for old in dropped)),
+            visual.push,
             visual.finish,
             open=visual.open if Modality.VISUAL not in self.absent else None,
             **ports,
         )
         self.sound = Stage("sound", blocks, lambda b, _: sound.push(b), sound.finish, **ports)
         words = toolbox.words()
-        self.words = Stage("words", speech, lambda s, _: () if self._stale(s) else words.push(s), words.finish, **ports)
+        self.words = Stage(
+            "words",
+            speech,
+            lambda s, _: () if self._stale(s) else words.push(s),
+            words.finish,
+            is_work=lambda s: isinstance(s, SpeechSegment),
+            **ports,
+        )
         self.reading = ReadingStage(
             WindowBuilder(self.config.window, toolbox.recipe, self.absent),
-            WordAttribution(),
+            WordAttribution(vision=Modality.VISUAL not in self.absent),
             toolbox.interpreter(clock=self.clock, marks=self.marks),
             channel=features,
             clock=self.clock,
             budget=None if self.exact else self.config.window.latency_budget,
+            step=self.config.window.step,
             **ports,
         )
 
@@ -142,22 +154,21 @@ class Session:
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with every message from now on; returns the function that ends it."""
-        self._subscribers = [*self._subscribers, subscriber]
+        with self._lock:
+            self._subscribers = (*self._subscribers, subscriber)
         return lambda: self._unsubscribe(subscriber)
 
     def start(self) -> None:
         """Start all threads; returns at once. The clock and the source start when the stages are ready."""
-        if self.state is not SessionState.IDLE:
+        if not self._go(SessionState.STARTING, SessionState.IDLE):
             raise StageError(f"a session starts once; this one is {self.state.value}")
-        self.state = SessionState.STARTING
         self.visual.start()
         for thread in (self._source_thread, self._supervisor):
             thread.start()
 
     def stop(self) -> None:
         """Ask for the end; what is inside is drained. Idempotent; :meth:`wait` tells when it is over."""
-        if self.state in (SessionState.STARTING, SessionState.RUNNING):
-            self.state = SessionState.STOPPING
+        self._go(SessionState.STOPPING, SessionState.STARTING, SessionState.RUNNING)
         self._stop.set()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -177,7 +188,8 @@ class Session:
         """
         self.start()
         try:
-            self.wait()
+            while not self.wait(0.5):  # in pieces, so that Ctrl+C is heard on every system
+                pass
         finally:
             self.stop()
             self.wait()
@@ -193,30 +205,54 @@ class Session:
         for stage in (self.reading, self.words, self.sound):
             stage.start()
         self._pulse.start()
-        if self.state is SessionState.STARTING:
-            self.state = SessionState.RUNNING
+        self._go(SessionState.RUNNING, SessionState.STARTING)
         try:
             self.counts.media_end = self.source.run(self, self.clock, self._stop)
-            self.counts.sound(0, self._lost)  # of a last block that found no room
         except DMDError as error:
             self._fail(error)
         except Exception as error:
             logger.exception("source %s died", self.source.info.name)
             self._fail(StageError(f"{self.source.info.name}: reading it failed: {error}"))
+        finally:
+            self.counts.sound(0, self._lost)  # of a last block that found no room
 
     def _supervise(self) -> None:
-        self._source_thread.join()
-        # One millisecond of grace: container time bases round, and a window may end exactly with the medium.
-        self.reading.media_end = (self.counts.media_end or self.clock.now()) + 1e-3
-        for stage in self._stages:  # in the order of the flow: what one drains, the next still takes
-            stage.channel.close()
-            if not stage.join(_JOIN):
-                logger.error("stage %s has not ended after %g s", stage.name, _JOIN)
-        self._stop.set()
-        self._pulse.join()
-        self.source.close()
-        self.state = SessionState.FAILED if self.error is not None else SessionState.COMPLETE
-        self._ended.set()
+        try:
+            self._source_thread.join()
+            end = self.counts.media_end if self.counts.media_end is not None else self._delivered_until
+            # One millisecond of grace: container time bases round, and a window may end exactly with the medium.
+            self.reading.media_end = end + 1e-3
+            for stage in self._stages:  # in the order of the flow: what one drains, the next still takes
+                stage.channel.close()
+                if not stage.join(_JOIN_EXACT if self.exact else _JOIN):
+                    logger.error("stage %s has not ended in time", stage.name)
+                    self._fail(StageError(f"stage {stage.name} did not finish in time; what it still held is lost"))
+            self._stop.set()
+            if self._pulse.ident is not None:
+                self._pulse.join()
+            self.source.close()
+        except Exception as error:
+            logger.exception("the session could not end as it should")
+            self._fail(StageError(f"{self.source.info.name}: ending failed: {error}"))
+        finally:
+            self.counts.skipped = self._skipped_by_source()
+            with self._lock:
+                self.state = SessionState.FAILED if self.error is not None else SessionState.COMPLETE
+                self._subscribers = ()  # a stage that hangs has nobody to tell any more
+            self._ended.set()
+
+    def _go(self, to: SessionState, *from_: SessionState) -> bool:
+        """Change the state if it is one of ``from_``: a session that has ended stays so."""
+        with self._lock:
+            if self.state not in from_:
+                return False
+            self.state = to
+            return True
+
+    def _skipped_by_source(self) -> int:
+        """Pictures that a source running in real time had to leave out before anybody saw them."""
+        counters: dict[str, int] = getattr(self.source, "counters", {})
+        return counters.get("skipped", 0)
 
     def _take_pulse(self) -> None:
         """Once a second, tell how the pipeline is; an exact run has no time of its own and tells nothing."""
@@ -227,6 +263,7 @@ class Session:
         before = self.clock.now()
         while not self._stop.wait(1.0):
             now = self.clock.now()
+            self.counts.skipped = self._skipped_by_source()
             self._publish(
                 Health(
                     t=now,
@@ -247,6 +284,7 @@ class Session:
     def video(self, frame: VideoFrame) -> None:
         """Take one picture from the source (MediaSink)."""
         self.counts.frame(self.clock.now())
+        self._delivered_until = max(self._delivered_until, frame.t)
         self._publish(frame)
         if Modality.VISUAL not in self.absent and self._gate.due(frame.t):
             self.visual.channel.put(frame)
@@ -254,9 +292,10 @@ class Session:
 
     def audio(self, block: AudioBlock) -> None:
         """Take one block of sound from the source (MediaSink); an overrun becomes ``lost`` on the next block."""
+        self._delivered_until = max(self._delivered_until, block.end)
+        self._publish(block)
         if self._lost:
             block, self._lost = replace(block, lost=block.lost + self._lost), 0
-        self._publish(block)
         if self.sound.channel.put(block):
             self.counts.sound(len(block.samples), block.lost)
         else:
@@ -288,7 +327,8 @@ class Session:
                 self._unsubscribe(subscriber)
 
     def _unsubscribe(self, subscriber: Subscriber) -> None:
-        self._subscribers = [s for s in self._subscribers if s is not subscriber]
+        with self._lock:
+            self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
 
     # -------------------------------------------------------------- failures
 
@@ -307,13 +347,15 @@ class Session:
             return
         for message in _debts(stage):
             self.reading.channel.put(message)
+        if stage == "sound":  # in its turn: words may still be at work on what was said before
+            self.words.channel.put(SpeechSettled(FOREVER))
 
 
 def _debts(stage: str) -> Sequence[FeatureBlock | SpeechActivity]:
     """What a dead stage still owed: everything settled, nothing in it."""
     owed = {
         "visual": (Modality.VISUAL,),
-        "sound": (Modality.ACOUSTIC, Modality.LANGUAGE),
+        "sound": (Modality.ACOUSTIC,),
         "words": (Modality.LANGUAGE,),
     }[stage]
     blocks: list[FeatureBlock | SpeechActivity] = [nothing(m) for m in owed]

@@ -14,8 +14,8 @@ from dmd_runtime.streaming.health import StageStats
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-Step = Callable[[T, tuple[T, ...]], Sequence[Any]]
-"""What a stage does with an item and with those that were dropped before it."""
+Step = Callable[[T, tuple[Any, ...]], Sequence[Any]]
+"""What a stage does with an item and with the traces of those that were dropped before it."""
 
 
 class Stage(Generic[T]):
@@ -35,6 +35,8 @@ class Stage(Generic[T]):
         Told when the stage died; the session goes on without it.
     open : callable, optional
         Run first, on the stage's thread: what may take seconds, such as loading a model that belongs to one thread.
+    is_work : callable
+        Which items count in the figures; marks that are only handed on do not.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Stage(Generic[T]):
         emit: Callable[[Message], None],
         on_failure: Callable[[str, BaseException], None],
         open: Callable[[], None] | None = None,  # noqa: A002 - the verb of every resource in this program
+        is_work: Callable[[T], bool] = lambda _: True,
     ) -> None:
         self.name = name
         self.ready = threading.Event()
@@ -58,6 +61,7 @@ class Stage(Generic[T]):
         self._emit = emit
         self._on_failure = on_failure
         self._open = open
+        self._is_work = is_work
         self._thread = threading.Thread(target=self._run, name=f"dmd-{name}", daemon=True)
 
     def start(self) -> None:
@@ -80,7 +84,10 @@ class Stage(Generic[T]):
                     item, skipped = self.channel.get()
                 except ChannelClosed:
                     break
-                with self.stats.timed():
+                if self._is_work(item):
+                    with self.stats.timed():
+                        out = self._step(item, skipped)
+                else:
                     out = self._step(item, skipped)
                 for message in out:
                     self._emit(message)

@@ -161,6 +161,16 @@ class WindowBuilder:
         settled[Modality.ACOUSTIC] = settled[Modality.ACOUSTIC] and self._speech_settled >= end
         return settled
 
+    @property
+    def all_said(self) -> bool:
+        """Whether nothing more can come of any modality, so that being settled says nothing about the time."""
+        return self._speech_settled == FOREVER and all(t.settled_until == FOREVER for t in self._tracks.values())
+
+    def skip(self, count: int) -> None:
+        """Leave out the next ``count`` windows."""
+        self._index += count
+        self._forget(self.next_end - self._config.duration)
+
     def add(self, message: FeatureBlock | SpeechActivity) -> None:
         """Take one message, in any order between modalities."""
         if isinstance(message, FeatureBlock):

@@ -35,8 +35,11 @@ def test_a_reading_is_on_disk_before_the_session_ends(writer: SessionWriter) -> 
 
 
 def test_nan_is_never_written(writer: SessionWriter) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        writer(reading(sentiment=float("nan")))
+    writer(reading(sentiment=float("nan")))
+    with pytest.raises(RecordingError, match=r"readings\.jsonl: expected finite numbers"):
+        writer.finish()
+    assert lines(writer.folder / "readings.jsonl") == []
+    assert read_manifest(writer.folder)["state"] == "recording"  # never "complete"
 
 
 def test_words_health_and_failures_go_to_their_tables(writer: SessionWriter) -> None:

@@ -277,6 +277,89 @@ def test_sound_lost_at_the_very_end_is_counted_too() -> None:
     assert made.counts.audio_samples + made.counts.audio_lost == 30 * 16_000
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_no_window_ends_after_the_medium_though_everything_is_settled_for_ever(
+    exact: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = SyntheticSource(duration=3.0, size=(32, 16), paced=False, audio=False)
+    made, heard = session(FakeToolbox(faces=FakeFaces(dies_at=40)), source, exact=exact)
+    with pytest.raises(StageError, match="visual"):
+        made.run()
+    assert [r.span.end for r in heard.of(Reading)] == [2.0, 2.5, 3.0]
+
+
+def test_what_a_source_gave_before_it_broke_is_read_to_its_end() -> None:
+    class Breaking(SyntheticSource):
+        def run(self, sink: MediaSink, clock: Clock, stop: Event) -> float:
+            super().run(sink, clock, stop)
+            raise SourceError("clip.mkv: broke off")
+
+    made, heard = session(source=Breaking(duration=20.0, size=(32, 16), paced=False))
+    with pytest.raises(SourceError):
+        made.run()
+    assert heard.of(Reading)[-1].span.end >= 19.5
+
+
+def test_listeners_are_told_of_the_sources_own_losses_only() -> None:
+    hold = Event()
+    source = _Flood(hold)
+    made, heard = session(FakeToolbox(hearing=FakeHearing(hold=hold)), source, exact=False)
+    made.run()
+    assert made.counts.audio_lost > 0
+    assert sum(block.lost for block in heard.of(AudioBlock)) == 0
+    assert sum(len(block.samples) for block in heard.of(AudioBlock)) == source.samples
+
+
+def test_a_stage_that_does_not_finish_fails_the_session_and_is_not_heard_afterwards(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("dmd_runtime.streaming.session._JOIN", 0.05)
+    hold = Event()
+    made, heard = session(FakeToolbox(hearing=FakeHearing(hold=hold)), exact=False)
+    with pytest.raises(StageError, match="stage sound did not finish in time"):
+        made.run()
+    before = len(heard.messages)
+    hold.set()
+    assert made.sound.join(30)
+    assert len(heard.messages) == before
+    assert made.state is SessionState.FAILED
+
+
+def test_a_session_that_has_ended_stays_ended() -> None:
+    made, _ = session()
+    made.run()
+    made.stop()
+    assert made.state is SessionState.COMPLETE
+
+
+def test_a_source_that_cannot_be_closed_is_no_reason_to_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(SyntheticSource):
+        def close(self) -> None:
+            raise OSError("device is busy")
+
+    made, heard = session(source=Stuck(duration=3.0, size=(32, 16), paced=False))
+    with pytest.raises(StageError, match="ending failed: device is busy"):
+        made.run()
+    assert len(heard.of(Reading)) == 3
+
+
+def test_words_do_not_wait_where_there_is_no_vision() -> None:
+    made, heard = session(source=SyntheticSource(duration=5.0, paced=False, video=False))
+    made.run()
+    kinds = [type(m) for m in heard.messages if isinstance(m, Word | Reading)]
+    assert kinds.index(Word) < len(kinds) - 1 - kinds[::-1].index(Reading)
+    assert {word.speaker_visible for word in heard.of(Word)} == {None}
+
+
+def test_what_a_paced_source_left_out_is_counted() -> None:
+    class Late(SyntheticSource):
+        counters = {"skipped": 62}  # noqa: RUF012
+
+    made, _ = session(source=Late(duration=3.0, size=(32, 16), paced=False))
+    made.run()
+    assert made.counts.as_dict()["frames_skipped"] == 62
+
+
 def test_pictures_dropped_under_load_are_told_to_the_extractor_as_due() -> None:
     faces = FakeFaces()
     made, _ = session(FakeToolbox(faces=faces), exact=False)
