@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmd_runtime import __version__
 from dmd_runtime.config import SessionConfig
@@ -17,7 +17,9 @@ from dmd_runtime.recording.jsonl import seconds
 from dmd_runtime.recording.writer import SessionWriter
 from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.session import Session
-from dmd_runtime.streaming.toolbox import Toolbox
+
+if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
+    from dmd_runtime.streaming.toolbox import Toolbox
 
 _PACKAGES = ("av", "ctranslate2", "faster-whisper", "mediapipe", "numpy", "torch", "transformers")
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -37,8 +37,10 @@ from dmd_runtime.streaming.channel import Channel, Overflow
 from dmd_runtime.streaming.counts import Counts
 from dmd_runtime.streaming.reading import Features, ReadingStage
 from dmd_runtime.streaming.stage import Stage
-from dmd_runtime.streaming.toolbox import Toolbox
 from dmd_runtime.streaming.window import WindowBuilder
+
+if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
+    from dmd_runtime.streaming.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
 
