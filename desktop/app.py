@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QMessageLogContext, QObject, QTimer, QtMsgType, QUrl, Signal, qInstallMessageHandler
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from desktop import theme
+from desktop.appearance import Appearance
+from desktop.application import leave, make_application
 from desktop.bridge import SessionBridge
-from desktop.capture.thread import left_behind
 from desktop.device_lists import NONE, DeviceLists
 from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
-from desktop.live_session import KeepChoice, LiveSession, ModelChoice
+from desktop.live_session import LiveSession
+from desktop.loaded_models import ModelChoice
 from desktop.log import catch_exceptions, log_path
 from desktop.main_window import MainWindow
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest, request_of
 from desktop.preferences import PreferencesDialog
-from desktop.settings import SettingsStore
+from desktop.session_job import KeepChoice
+from desktop.settings import Settings, SettingsStore
 from desktop.view_models import ViewModels
-from dmd_runtime import DMDError, Edge, Graph, Modality, Reading, resource
+from dmd_runtime import DMDError, Reading, resource
 
-logger = logging.getLogger(__name__)
 _PATIENCE_MS = 25_000  # how long a session may drain before the window closes all the same
 _MEDIA = "*.mp4 *.mov *.mkv *.webm *.avi *.m4v *.mpg *.mpeg *.wav *.flac *.mp3 *.m4a *.ogg"
 
@@ -47,21 +46,38 @@ class App(QObject):
         super().__init__()
         self.exit_code = EXIT_OK
         self.options = options
-        self._application = application
         self._store = store
         self._last: SourceRequest | None = None
+        self._pictured = False
+        self._error: ErrorDialog | None = None
         self.bridge = SessionBridge(self)
         self.models = ViewModels(self.bridge, self)
         self.sessions = LiveSession(self.models.live, self.bridge, self)
         self.window = MainWindow(self.models)
         self.devices = DeviceLists(self)
-        self._apply_settings()
+        self.appearance = Appearance(application, self.window.actions_.themes, options.theme, self)
+        self._named = self._take_up()
         self._connect()
         self._uncaught.connect(self._show_error)
         catch_exceptions(self._uncaught.emit)
         self._let_signals_in()
 
     # ----------------------------------------------------------------- start
+
+    def _take_up(self) -> SourceRequest | None:
+        """Show what is remembered and, of devices, what the command line says for this run; returns what it names."""
+        settings, options = self._store.now, self.options
+        camera = settings.camera
+        microphone = settings.microphone if options.mic is None else options.mic
+        named = request_of(options, resource("demo.mkv"), camera=camera, microphone=microphone)
+        if named is not None and named.is_live:
+            camera, microphone = named.camera, named.microphone
+        self.window.camera.set_wanted(camera)
+        self.window.microphone.set_wanted(microphone)
+        self.models.timeline.lanes = settings.lanes
+        self.appearance.show(settings)
+        self._show_settings(settings)
+        return named
 
     def show(self) -> None:
         """Put the window on screen; what the command line names starts when it is there."""
@@ -75,12 +91,10 @@ class App(QObject):
         self.window.show()
 
     def _begin(self) -> None:
-        settings = self._store.now
         if self.options.quit_after is not None:
             QTimer.singleShot(round(self.options.quit_after * 1000), self.quit)
-        request = request_of(self.options, resource("demo.mkv"), camera=settings.camera, microphone=settings.microphone)
-        if request is not None:
-            self.run(request)
+        if self._named is not None:
+            self.run(self._named)
         else:
             self.sessions.preload(self._model_choice())
         self.devices.refresh()
@@ -91,18 +105,23 @@ class App(QObject):
         if request.is_live:
             self.window.camera.set_wanted(request.camera)
             self.window.microphone.set_wanted(request.microphone)
-        keep = None
-        if self.options.record and self.options.session_dir is not None:
-            if request.is_live and not self.options.consent:
-                self.models.live.notice("kept", self.tr("Not recorded: a live device needs consent (--consent TEXT)."))
-            else:
-                keep = KeepChoice(
-                    root=self.options.session_dir,
-                    participant=self.options.participant,
-                    task=self.options.task,
-                    consent=self.options.consent or None,
-                )
-        self.sessions.start(request, self._model_choice(), keep)
+        self.sessions.start(request, self._model_choice(), self._keep_choice(request))
+
+    def _keep_choice(self, request: SourceRequest) -> KeepChoice | None:
+        options = self.options
+        if not options.record or options.session_dir is None:
+            return None
+        refused = request.is_live and not options.consent.strip()
+        text = self.tr("Not recorded: a live device needs consent (--consent TEXT).")
+        self.models.live.notice("unrecorded", text if refused else None)
+        if refused:
+            return None
+        return KeepChoice(
+            root=options.session_dir,
+            participant=options.participant,
+            task=options.task,
+            consent=options.consent or None,
+        )
 
     def _model_choice(self) -> ModelChoice:
         settings, options = self._store.now, self.options
@@ -117,13 +136,17 @@ class App(QObject):
     # ------------------------------------------------------------------- end
 
     def quit(self) -> None:
-        """Take the picture if one is wanted, end what runs, close. Idempotent."""
-        if self.options.screenshot is not None and not self._save_picture(self.options.screenshot):
-            self.exit_code = self.exit_code or EXIT_FAILED
+        """End what runs, take the picture if one is wanted, close. Idempotent."""
         self.window.close()
 
     def _leave(self) -> None:
         """End what runs, then close; a session that will not end is left behind after a while, and named in the log."""
+        if self.options.screenshot is not None and not self._pictured:
+            self._pictured = True
+            problem = self._save_picture(self.options.screenshot)
+            if problem:
+                self.exit_code = self.exit_code or EXIT_FAILED
+                print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
         geometry, layout = self.window.layout_text()
         if self.options.size is None and not self.options.selftest:
             self._store.update(geometry=geometry, layout=layout)
@@ -139,12 +162,13 @@ class App(QObject):
         self.sessions.shut_down(timeout=10.0)
         self.devices.close()
 
-    def _save_picture(self, path: Path) -> bool:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        saved = self.window.grab().save(str(path))
-        if not saved:
-            print(f"dmd-desktop: {path}: the picture could not be saved", file=sys.stderr)  # noqa: T201
-        return bool(saved)
+    def _save_picture(self, path: Path) -> str:
+        """One line that says why it could not be saved, or an empty string."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return f"{path}: the picture could not be saved: {error.strerror or error}"
+        return "" if self.window.grab().save(str(path)) else f"{path}: the picture could not be saved"
 
     # --------------------------------------------------------------- wiring
 
@@ -154,8 +178,9 @@ class App(QObject):
         window.close_requested.connect(self._leave)
         window.drawn.connect(self._note_drawn)
         window.page.video.frame_painted.connect(self._note_frame)
-        window.page.help_requested.connect(self._retry_models)
-        window.notices.action_requested.connect(lambda _: self._retry_models())
+        window.page.help_requested.connect(self._again)
+        window.page.edge_selected.connect(self._remember_lanes)
+        window.notices.action_requested.connect(lambda key: self.models.live.notice(key, None))
         self.sessions.started.connect(self.models.reset_for)
         self.sessions.failed.connect(self._note_failure)
         self.models.live.phase_changed.connect(self._follow_phase)
@@ -235,16 +260,19 @@ class App(QObject):
         """Mark this moment on the timeline."""
         session = self.sessions.session
         if session is not None and self.models.live.phase is Phase.RUNNING:
-            timeline = self.models.timeline
-            timeline.mark(session.clock.now(), self.tr("marker %1").replace("%1", str(len(timeline.markers) + 1)))
+            t, timeline = session.clock.now(), self.models.timeline
+            label = self.tr("marker %1").replace("%1", str(len(timeline.markers) + 1))
+            timeline.mark(t, label)
+            self.sessions.mark(t, label)
 
     def _again(self) -> None:
         if self._last is not None:
             self.run(self._last)
 
-    def _retry_models(self) -> None:
-        if self._last is not None:
-            self.run(self._last)
+    def _remember_lanes(self) -> None:
+        """After an edge was put on the timeline or taken off."""
+        lanes = self.models.timeline.lanes
+        self._store.update(timeline_edges=[(graph.value, str(edge)) for graph, edge in lanes])
 
     def _choose_camera(self, name: str) -> None:
         self._store.update(camera=name)
@@ -257,7 +285,7 @@ class App(QObject):
     def _choose_picture(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self.window, self.tr("Save a picture"), "dmd-live.png", "PNG (*.png)")
         if name:
-            self._save_picture(Path(name))
+            self.models.live.notice("picture", self._save_picture(Path(name)) or None, action=self.tr("Close"))
 
     def _open_limits(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(resource("..", "docs", "limits.md"))))
@@ -276,26 +304,17 @@ class App(QObject):
         self._change({"font_scale": round(min(2.0, max(0.8, self._store.now.font_scale + by)), 2)})
 
     def _change(self, changes: dict[str, object]) -> None:
-        self._store.update(**changes)
-        self._apply_settings()
+        settings = self._store.update(**changes)
+        if "theme" in changes:
+            self.appearance.choose(settings)
+        else:
+            self.appearance.show(settings)
+        self._show_settings(settings)
 
-    def _apply_settings(self) -> None:
-        settings = self._store.now
-        app, a = self._application, self.window.actions_
-        app.setProperty("dmd_font_scale", settings.font_scale)
-        app.setProperty("dmd_reduced_motion", settings.reduced_motion)
-        choice = self.options.theme or settings.theme
-        theme.apply_theme(app, choice)
+    def _show_settings(self, settings: Settings) -> None:
         self.models.emotion.smoothing = settings.smoothing
-        for action in a.themes.actions():
-            action.setChecked(action.data() == choice)
-        a.mirror.setChecked(settings.mirror)
+        self.window.actions_.mirror.setChecked(settings.mirror)
         self.window.page.video.mirrored = None if settings.mirror else False
-        self.window.camera.set_wanted(settings.camera)
-        self.window.microphone.set_wanted(settings.microphone)
-        lanes = [(Graph(g), _edge(text)) for g, text in settings.timeline_edges]
-        if tuple(lanes) != self.models.timeline.lanes:
-            self.models.timeline.lanes = lanes
 
     # --------------------------------------------------------------- notes
 
@@ -306,16 +325,17 @@ class App(QObject):
         a.stop.setVisible(busy)
         a.marker.setEnabled(phase is Phase.RUNNING)
         a.why.setEnabled(phase in (Phase.RUNNING, Phase.ENDED))
+        self.window.show_recording(self.sessions.is_recording)
 
     def _show_devices(self, cameras: list[tuple[str, str]], microphones: list[tuple[str, str]], problem: str) -> None:
         self.window.camera.set_devices(cameras)
         self.window.microphone.set_devices(microphones)
-        wants = self._store.now.microphone != NONE
+        wants = self.window.microphone.wanted != NONE
         self.models.live.notice("microphones", problem if problem and wants else None)
 
     def _note_drawn(self, reading: Reading) -> None:
         session = self.bridge.session
-        if session is not None and session.clock is not None:
+        if session is not None and reading is self.models.emotion.reading:  # not one of the session before
             self.models.health.note_drawn(session.clock.now() - reading.span.end)
 
     def _note_frame(self, _: int, t: float) -> None:
@@ -323,41 +343,24 @@ class App(QObject):
         if session is not None:
             self.models.health.note_frame_age(session.clock.now() - t)
 
-    def _note_failure(self, problem: str) -> None:
-        named = self.options.source is not None or self.options.demo or self.options.selftest
-        if named and self.exit_code == EXIT_OK:
-            self.exit_code = EXIT_INPUT
-            print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
+    def _note_failure(self, problem: str, request: SourceRequest, of_source: bool) -> None:
+        if (of_source and request is not self._named) or self.exit_code != EXIT_OK:
+            return  # a file opened by hand that cannot be read is no failure of the program
+        self.exit_code = EXIT_INPUT if of_source else EXIT_FAILED
+        print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
 
     def _show_error(self, summary: str, details: str) -> None:
         if self.options.quit_after is not None or self.options.selftest:  # nobody is there to close a dialog
             self.exit_code = EXIT_FAILED
             print(f"dmd-desktop: {summary}\n{details}", file=sys.stderr)  # noqa: T201
             return
-        ErrorDialog(summary, details, self.window).exec()
-
-
-def _edge(text: str) -> Edge:
-    """``"L>V"`` as an edge."""
-    teacher, _, student = text.partition(">")
-    return Edge(teacher=Modality(teacher), student=Modality(student))
-
-
-def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
-    """Qt's own messages go to the log, not to the terminal."""
-    level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)
-    logging.getLogger("qt").log(level, "%s: %s", context.category, text)
-
-
-def make_application() -> QApplication:
-    """The one QApplication, named, with the bundled fonts, and Qt's own messages in the log."""
-    application = QApplication(sys.argv[:1])
-    qInstallMessageHandler(_log_qt)
-    application.setApplicationName("dmd")
-    application.setApplicationDisplayName("DMD Live")
-    application.setDesktopFileName("dmd-live")
-    theme.load_fonts()
-    return application
+        if self._error is not None:  # one at a time: what breaks with every picture would bury the screen
+            self._error.add(summary, details)
+            return
+        self._error = ErrorDialog(summary, details, self.window)
+        self._error.exec()
+        self._error.deleteLater()
+        self._error = None
 
 
 def start(options: Options) -> int:
@@ -372,14 +375,3 @@ def start(options: Options) -> int:
     code = application.exec()
     app.shut_down()
     return leave(app.exit_code or code)
-
-
-def leave(code: int) -> int:
-    """Return ``code``; where a device's thread hangs, end here: Qt aborts when such a thread is destroyed."""
-    if left_behind():
-        logger.error("device threads that would not end: %s", [thread.objectName() for thread in left_behind()])
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code

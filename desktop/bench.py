@@ -6,12 +6,13 @@ age of what a person sees is measured and not believed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -24,9 +25,10 @@ import psutil
 from PySide6.QtCore import QObject, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QImage
 
-from desktop.app import App, make_application
+from desktop.app import App
+from desktop.application import make_application
 from desktop.models.live import Phase
-from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest
+from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, Parser, SourceKind, SourceRequest, seconds
 from desktop.settings import SettingsStore
 from desktop.widgets.video_painting import placed
 from dmd_runtime import (
@@ -49,6 +51,7 @@ STAMP: Final = (0.78, 0.40, 0.16, 0.12)
 _LOOK_EVERY_MS = 100
 _WARM_UP = 4.0  # s that are not counted
 _TICK_MS = 10
+_MOST_LOADING: Final = 180.0  # s until it must run
 
 
 class StampedFilm:
@@ -97,7 +100,6 @@ class _Shifted:
     start: float
     frames: int
     blocks: int
-    end: float | None = None
 
     def video(self, frame: VideoFrame) -> None:
         height, width = frame.image.shape[:2]
@@ -124,12 +126,22 @@ class Figures:
 
 
 class LiveBench(QObject):
-    """Watches the program while it runs a numbered film."""
+    """Watches the program while it runs a numbered film; ends it, whatever comes of it.
+
+    Attributes
+    ----------
+    summary : dict
+        What was measured; empty where it came to nothing.
+    problem : str
+        What went wrong; empty where nothing did.
+    """
 
     def __init__(self, app: App, seconds: float) -> None:
         super().__init__(app)
         self.figures = Figures()
         self.summary: dict[str, Any] = {}
+        self.problem = ""
+        self._runs = False
         self._app = app
         self._seconds = seconds
         self._times: dict[int, float] = {}
@@ -144,6 +156,8 @@ class LiveBench(QObject):
         app.window.drawn.connect(self._note_drawn)
         app.window.page.video.frame_painted.connect(lambda *_: self.figures.painted.append(time.perf_counter()))
         app.models.live.phase_changed.connect(self._follow)
+        app.sessions.failed.connect(lambda problem, *_: self._give_up(problem))
+        QTimer.singleShot(round(_MOST_LOADING * 1000), self, self._check_that_it_runs)
 
     @property
     def now(self) -> float:
@@ -152,9 +166,18 @@ class LiveBench(QObject):
         return -1.0 if session is None else session.clock.now()
 
     def _follow(self) -> None:
-        if self._app.models.live.phase is Phase.RUNNING:
-            QTimer.singleShot(round(_WARM_UP * 1000), self._begin)
-            QTimer.singleShot(round((_WARM_UP + self._seconds) * 1000), self._end)
+        if self._app.models.live.phase is Phase.RUNNING and not self._runs:
+            self._runs = True
+            QTimer.singleShot(round(_WARM_UP * 1000), self, self._begin)
+            QTimer.singleShot(round((_WARM_UP + self._seconds) * 1000), self, self._end)
+
+    def _check_that_it_runs(self) -> None:
+        if not self._runs:
+            self._give_up(f"expected the film to run within {_MOST_LOADING:g} s, got nothing")
+
+    def _give_up(self, problem: str) -> None:
+        self.problem = self.problem or problem
+        self._app.quit()
 
     def _begin(self) -> None:
         self.figures = Figures()
@@ -164,6 +187,8 @@ class LiveBench(QObject):
         self._beat.start()
 
     def _end(self) -> None:
+        if self.problem:
+            return
         self._look.stop()
         self._beat.stop()
         session = self._app.bridge.session
@@ -247,27 +272,31 @@ def _spread(seconds: Any) -> dict[str, float] | None:
     return {"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1), "max": round(values.max() * 1e3, 1)}
 
 
-def main() -> int:
-    """Run it; 0, or 2 where the film cannot be read."""
-    parser = argparse.ArgumentParser(prog="dmd bench live")
-    parser.add_argument("--seconds", type=float, default=60.0)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; 0, 1 where something failed, 2 where the film cannot be read; exits 64 on wrong usage."""
+    parser = Parser(prog="dmd bench live")
+    parser.add_argument("--seconds", type=seconds, default=60.0)
     parser.add_argument("--source", type=Path, default=resource("demo.mkv"))
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    application = make_application()
-    app = App(application, Options(size=(1280, 800)), SettingsStore())
-    bench = LiveBench(app, chosen.seconds)
     try:
         film = StampedFilm(chosen.source, chosen.seconds + _WARM_UP + 5.0)
     except DMDError as error:
         print(f"dmd bench live: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_INPUT
-    app.window.shown.connect(lambda: app.run(SourceRequest(kind=SourceKind.FILE, source=film)))
-    app.show()
-    application.exec()
-    app.shut_down()
+    application = make_application()
+    with tempfile.TemporaryDirectory() as folder:  # settings as new: figures of two machines can be compared
+        app = App(application, Options(size=(1280, 800)), SettingsStore(Path(folder) / "desktop.json"))
+        bench = LiveBench(app, chosen.seconds)
+        app.window.shown.connect(lambda: app.run(SourceRequest(kind=SourceKind.FILE, source=film)))
+        app.show()
+        application.exec()
+        app.shut_down()
+    if bench.problem or not bench.summary:
+        print(f"dmd bench live: {bench.problem or 'it was closed too early'}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     result = {
         "what": "the whole program on a numbered film with a talking face, 1280x800",
         "film": chosen.source.name,
@@ -277,7 +306,7 @@ def main() -> int:
         **bench.summary,
     }
     print(json.dumps(result, indent=None if chosen.json else 2))  # noqa: T201 - the command's output
-    return EXIT_OK if bench.summary else EXIT_FAILED
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ readings, words and health (a few a second) are queued signals.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -42,8 +43,10 @@ class SessionBridge(QObject):
         The newest, at most once a tick.
     reading(Reading), word(Word), utterance(Utterance), health(Health), failure(Failure)
         Each one, in order.
+    began(Session)
+        It runs: its clock has started, and so may what is shown of time.
     ticked(float)
-        Session time, every second tick while attached.
+        Session time, every second tick from then on.
     ended(Session)
         All that the session had to say has been handed on.
     """
@@ -56,6 +59,7 @@ class SessionBridge(QObject):
     utterance = Signal(object)
     health = Signal(object)
     failure = Signal(object)
+    began = Signal(object)
     ticked = Signal(float)
     ended = Signal(object)
     _rare = Signal(object, object)
@@ -68,6 +72,7 @@ class SessionBridge(QObject):
         self._slots: tuple[tuple[Latest[object], Callable[[object], None]], ...] = ()
         self._seen: list[int] = []
         self._odd = False
+        self._began = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(TICK_MS)
@@ -92,25 +97,29 @@ class SessionBridge(QObject):
         """Listen to ``session`` (not yet started) instead of any other."""
         self.detach()
         self._session = session
+        self._began = False
         frames, faces, sounds = Latest[object](), Latest[object](), Latest[object]()
-        self._slots = (
-            (frames, self.frame.emit),
-            (faces, self.face.emit),
-            (sounds, lambda pair: self.activity.emit(*pair)),  # type: ignore[misc]
-        )
+        clipped = threading.Event()  # until it has been told: one block may be too loud, and its activity be skipped
+
+        def tell_activity(activity: object) -> None:
+            clipping = clipped.is_set()
+            if clipping:
+                clipped.clear()
+            self.activity.emit(activity, clipping)
+
+        self._slots = ((frames, self.frame.emit), (faces, self.face.emit), (sounds, tell_activity))
         self._seen = [0] * len(self._slots)
-        clipped = False
 
         def take(message: Message) -> None:
-            nonlocal clipped
             if isinstance(message, VideoFrame):
                 frames.put(message)
             elif isinstance(message, FaceObservation):
                 faces.put(message)
             elif isinstance(message, AudioBlock):
-                clipped = bool(len(message.samples)) and float(abs(message.samples).max()) >= _FULL_SCALE
+                if len(message.samples) and float(abs(message.samples).max()) >= _FULL_SCALE:
+                    clipped.set()
             elif isinstance(message, SpeechActivity):
-                sounds.put((message, clipped))
+                sounds.put(message)
             elif isinstance(message, _RARE):
                 self._rare.emit(session, message)
 
@@ -129,14 +138,17 @@ class SessionBridge(QObject):
         session = self._session
         if session is None:
             return
-        over = session.state in (SessionState.COMPLETE, SessionState.FAILED)
+        over = session.wait(0)
+        if not self._began and session.state is SessionState.RUNNING:
+            self._began = True
+            self.began.emit(session)
         for i, (slot, emit) in enumerate(self._slots):
             version, value = slot.get()
             if version != self._seen[i]:
                 self._seen[i] = version
                 emit(value)
         self._odd = not self._odd
-        if self._odd:
+        if self._odd and self._began:
             self.ticked.emit(session.clock.now())
         if over:
             self._timer.stop()

@@ -90,7 +90,9 @@ class DeviceBox(QComboBox):
         self._fill()
 
     def set_devices(self, devices: Sequence[tuple[str, str]]) -> None:
-        """Show what there is."""
+        """Show what there is; the same as before changes nothing, so that an open list keeps its place."""
+        if self.count() and list(devices) == list(self._devices):
+            return
         self._devices = devices
         self._fill()
 

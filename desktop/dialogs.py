@@ -25,6 +25,7 @@ from desktop.log import log_path
 from desktop.theme import GAP, INSIDE, font
 from dmd_runtime import Assets, __version__
 
+_MOST_DETAILS = 9  # further errors whose details are kept in a dialog; all are in the log
 _PACKAGES = (
     ("torch", "BSD-3-Clause"),
     ("PySide6-Essentials", "LGPL-3.0"),
@@ -77,7 +78,10 @@ class _Dialog(QDialog):
 
 
 class ErrorDialog(_Dialog):
-    """What went wrong in one line, with details that can be copied and the log that can be opened."""
+    """What went wrong in one line, with details that can be copied and the log that can be opened.
+
+    What goes wrong while it is open is counted, and the first few are added to the details.
+    """
 
     def __init__(self, summary: str, details: str, parent: QWidget | None = None) -> None:
         super().__init__(_tr("Something went wrong"), parent)
@@ -86,11 +90,14 @@ class ErrorDialog(_Dialog):
         )
         self.add_text(summary)
         self.add_text(_tr("The program goes on. Nothing was sent anywhere."))
-        shown = QPlainTextEdit(self._details)
-        shown.setReadOnly(True)
-        shown.setAccessibleName(_tr("Details"))
-        shown.setMinimumSize(560, 200)
-        self.column.addWidget(shown)
+        self._more = 0
+        self._more_text = self.add_text("")
+        self._more_text.hide()
+        self._shown = QPlainTextEdit(self._details)
+        self._shown.setReadOnly(True)
+        self._shown.setAccessibleName(_tr("Details"))
+        self._shown.setMinimumSize(560, 200)
+        self.column.addWidget(self._shown)
         box = self.add_buttons(QDialogButtonBox.StandardButton.Close)
         copy = QPushButton(_tr("Copy details"))
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._details))
@@ -98,6 +105,15 @@ class ErrorDialog(_Dialog):
         log = QPushButton(_tr("Open log"))
         log.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_path()))))
         box.addButton(log, QDialogButtonBox.ButtonRole.ActionRole)
+
+    def add(self, summary: str, details: str) -> None:
+        """Something else went wrong."""
+        self._more += 1
+        self._more_text.setText(_tr("And %1 more, the last: %2").replace("%1", str(self._more)).replace("%2", summary))
+        self._more_text.show()
+        if self._more <= _MOST_DETAILS:
+            self._details += f"\n\n{details}"
+            self._shown.appendPlainText(f"\n{details}")
 
 
 class AboutDialog(_Dialog):

@@ -5,77 +5,32 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 
 from desktop.bridge import SessionBridge
-from desktop.capture.live_source import CaptureEvent, DeviceSource
+from desktop.capture.live_source import CaptureEvent, DeviceKind, DeviceSource
+from desktop.loaded_models import LoadedModels, ModelChoice, not_here
 from desktop.models.live import LiveModel, Phase, Remedy
 from desktop.models.loading import StepState
 from desktop.options import SourceKind, SourceRequest
+from desktop.session_job import Job, KeepChoice, open_source
 from dmd_runtime import (
-    Assets,
     DeviceError,
     DMDError,
     FetchCancelledError,
-    FileSource,
     Progress,
     Recording,
     Session,
-    SessionConfig,
-    Source,
-    SyntheticSource,
-    Toolbox,
+    SourceError,
 )
 
+if TYPE_CHECKING:
+    from dmd_runtime import Toolbox
+
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelChoice:
-    """Which models run; another choice loads anew."""
-
-    checkpoint: str | None = None
-    speech_model: str = ""
-    language: str = "auto"
-    device: str = "auto"
-    offline: bool = False
-
-    def config(self) -> SessionConfig:
-        """The session's settings.
-
-        Raises
-        ------
-        ConfigError
-            A value is outside its rule.
-        """
-        speech = {"language": self.language} | ({"model": self.speech_model} if self.speech_model else {})
-        return SessionConfig.load(speech=speech, runtime={"device": self.device})
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeepChoice:
-    """Where and under which names a session is kept."""
-
-    root: Path
-    participant: str = ""
-    task: str = ""
-    consent: str | None = None
-
-
-@dataclass(kw_only=True)
-class _Job:
-    """One start: made on the window's thread, worked on by a loader, then run or dropped."""
-
-    request: SourceRequest
-    models: ModelChoice
-    keep: KeepChoice | None
-    source: Source | None = None
-    session: Session | None = None
-    recording: Recording | None = None
-    cancel: threading.Event = field(default_factory=threading.Event)
 
 
 class LiveSession(QObject):
@@ -86,36 +41,38 @@ class LiveSession(QObject):
     started(Session)
     ended(Session, str)
         With the folder it was kept in, or an empty string.
-    failed(str)
-        A start that came to nothing, or a session that ended with an error: one clear line.
+    failed(str, SourceRequest, bool)
+        A start that came to nothing, or a session or recording that ended with an error: one clear line, what was
+        asked for, and whether the fault is the source's.
     idle()
         Nothing runs and nothing waits to run.
     """
 
     started = Signal(object)
     ended = Signal(object, str)
-    failed = Signal(str)
+    failed = Signal(str, object, bool)
     idle = Signal()
+    _planned = Signal(object, object)
     _progress = Signal(object, object)
     _prepared = Signal(object)
-    _spoilt = Signal(object, str)
-    _captured = Signal(object)
+    _spoilt = Signal(object, str, bool)
+    _captured = Signal(object, object)
 
     def __init__(self, live: LiveModel, bridge: SessionBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._live = live
         self._bridge = bridge
-        self._toolbox: Toolbox | None = None
-        self._toolbox_of: ModelChoice | None = None
-        self._toolbox_lock = threading.Lock()
-        self._job: _Job | None = None
-        self._next: _Job | None = None
+        self._models = LoadedModels()
+        self._job: Job | None = None
+        self._next: Job | None = None
         self._loaders: list[threading.Thread] = []
         queued = Qt.ConnectionType.QueuedConnection
+        self._planned.connect(self._show_plan, queued)
         self._progress.connect(self._show_progress, queued)
         self._prepared.connect(self._run, queued)
         self._spoilt.connect(self._give_up, queued)
         self._captured.connect(self._show_capture, queued)
+        bridge.began.connect(self._note_beginning)
         bridge.ended.connect(self._over)
 
     @property
@@ -129,6 +86,11 @@ class LiveSession(QObject):
         return self._job is not None
 
     @property
+    def is_recording(self) -> bool:
+        """Whether what runs is being kept."""
+        return self._job is not None and self._job.recording is not None and self._bridge.session is self.session
+
+    @property
     def request(self) -> SourceRequest | None:
         """What runs or is being loaded."""
         return self._job.request if self._job is not None else None
@@ -140,7 +102,7 @@ class LiveSession(QObject):
 
         def quietly() -> None:
             try:
-                self._load(replace(models, offline=True), None)
+                self._models.load(replace(models, offline=True))
             except DMDError:
                 logger.info("models could not be loaded ahead", exc_info=True)
 
@@ -148,7 +110,7 @@ class LiveSession(QObject):
 
     def start(self, request: SourceRequest, models: ModelChoice, keep: KeepChoice | None = None) -> None:
         """Run ``request``; what runs now is stopped first. Returns at once."""
-        job = _Job(request=request, models=models, keep=keep)
+        job = Job(request=request, models=models, keep=keep)
         if self._job is not None:
             self._next = job
             self.stop(keep_next=True)
@@ -166,6 +128,15 @@ class LiveSession(QObject):
             self._job.session.stop()
             self._live.set_phase(self._live.phase, self.tr("Finishing…"))
 
+    def mark(self, t: float, label: str) -> None:
+        """Keep a marker at ``t`` seconds of session time, if the session is recorded."""
+        if self._job is None or self._job.recording is None:
+            return
+        try:
+            self._job.recording.mark(t, label)
+        except DMDError as error:
+            self._live.notice("kept", str(error), action=self.tr("Close"))
+
     def choose_camera(self, name: str) -> None:
         """Exchange the camera of a running live session."""
         self._exchange("camera", name)
@@ -174,9 +145,13 @@ class LiveSession(QObject):
         """Exchange the microphone of a running live session."""
         self._exchange("microphone", name)
 
-    def _exchange(self, kind: str, name: str) -> None:
+    def _exchange(self, kind: DeviceKind, name: str) -> None:
         job = self._job
         if job is None or not isinstance(job.source, DeviceSource):
+            return
+        if job.cancel.is_set():  # it is on its way out: the choice is for the one that waits, if one does
+            if self._next is not None and self._next.request.is_live:
+                self._next.request = self._next.request.with_device(kind, name)
             return
         self._live.notice(kind, None)
         try:
@@ -185,101 +160,83 @@ class LiveSession(QObject):
             else:
                 job.source.choose_microphone(name)
         except DeviceError:  # it began without any: only a new session has stages for it
-            request = job.request
-            changed = replace(request, camera=name) if kind == "camera" else replace(request, microphone=name)
-            self.start(changed, job.models, job.keep)
+            self.start(job.request.with_device(kind, name), job.models, job.keep)
 
     def shut_down(self, timeout: float = 30.0) -> bool:
         """Stop, wait for the end (bounded), write what is kept; True if nothing is left running. Idempotent."""
         self.stop()
-        session = self.session
+        job = self._job
         over = True
-        if session is not None and self._bridge.session is session:
-            over = session.wait(timeout)
+        if job is not None and job.session is not None and self._bridge.session is job.session:
+            over = job.session.wait(timeout)
             self._bridge.detach()
-            self._over(session)
+            self._end(job, whole=over)
         for thread in self._loaders:
             thread.join(timeout)
             if thread.is_alive():
                 logger.error("%s has not ended after %g s", thread.name, timeout)
                 over = False
+        if self._job is not None and not any(thread.is_alive() for thread in self._loaders):
+            self._drop(self._job)  # made, and never run
         return over
 
     # ------------------------------------------------------ start, in steps
 
-    def _begin(self, job: _Job) -> None:
+    def _begin(self, job: Job) -> None:
         self._job = job
-        for key in ("camera", "microphone", "stage", "kept"):
+        for key in ("camera", "microphone", "stage", "folder"):  # "kept" stays: what was lost stays lost
             self._live.notice(key, None)
-        if self._toolbox is None or self._toolbox_of != job.models:
-            self._plan_loading()
-            self._live.set_phase(Phase.LOADING, self.tr("Loading models…"))
-        else:
+        if self._models.has(job.models):
             self._live.set_phase(Phase.STARTING, self.tr("Opening…"))
+        else:
+            self._live.plan_loading(())
+            self._live.set_phase(Phase.LOADING, self.tr("Loading models…"))
         if job.request.kind is SourceKind.DEVICES:
-            job.source = DeviceSource(job.request.camera, job.request.microphone, on_event=self._captured.emit)
+            job.source = DeviceSource(
+                job.request.camera, job.request.microphone, on_event=lambda event: self._captured.emit(job, event)
+            )
         self._in_background(lambda: self._prepare(job))
-
-    def _plan_loading(self) -> None:
-        missing = [status.asset for status in Assets(offline=True).status() if status.place is None]
-        self._live.plan_loading([(asset.name, asset.title, asset.bytes) for asset in missing])
 
     def _in_background(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name="dmd-loader", daemon=True)
         self._loaders = [*(t for t in self._loaders if t.is_alive()), thread]
         thread.start()
 
-    def _prepare(self, job: _Job) -> None:
+    def _prepare(self, job: Job) -> None:
         """On a loader's thread: everything that takes time."""
+        opened = False
         try:
             if job.source is None:
                 job.source = open_source(job.request)
-            config = job.models.config()
-            toolbox = self._load(job.models, job)
-            if job.cancel.is_set():
-                raise FetchCancelledError("stopped")
-            job.session = Session(job.source, toolbox, config)
-            if job.keep is not None:
-                job.recording = Recording(
-                    job.session,
-                    toolbox,
-                    config,
-                    job.keep.root,
-                    participant=job.keep.participant,
-                    task=job.keep.task,
-                    consent=job.keep.consent,
-                )
+            opened = True
+            job.make(self._load(job))
         except FetchCancelledError:
-            self._spoilt.emit(job, "")
+            problem = ""
         except DMDError as error:
-            self._spoilt.emit(job, str(error))
+            problem = str(error)
         except Exception as error:
             logger.exception("a session could not be made")
-            self._spoilt.emit(job, f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
         else:
             self._prepared.emit(job)
+            return
+        job.abandon()
+        self._spoilt.emit(job, problem, not opened)
 
-    def _load(self, models: ModelChoice, job: _Job | None) -> Toolbox:
-        with self._toolbox_lock:  # one loader at a time; the second finds what the first has loaded
-            if self._toolbox is not None and self._toolbox_of is not None:
-                same = replace(self._toolbox_of, offline=False) == replace(models, offline=False)
-                if same and (not self._toolbox.missing or models.offline):
-                    return self._toolbox
-            toolbox = Toolbox.load(
-                models.config(),
-                Assets(offline=True) if models.offline else Assets(),
-                checkpoint=models.checkpoint,
-                progress=None if job is None else lambda step: self._progress.emit(job, step),
-                cancel=None if job is None else job.cancel,
-            )
-            self._toolbox, self._toolbox_of = toolbox, models
-            return toolbox
+    def _load(self, job: Job) -> Toolbox:
+        if not self._models.has(job.models):
+            self._planned.emit(job, not_here())
+        return self._models.load(job.models, progress=lambda step: self._progress.emit(job, step), cancel=job.cancel)
 
-    def _show_progress(self, job: _Job, step: Progress) -> None:
+    def _show_plan(self, job: Job, assets: list[tuple[str, str, int]]) -> None:
+        if job is self._job:
+            self._live.plan_loading(assets)
+
+    def _show_progress(self, job: Job, step: Progress) -> None:
         if job is self._job:
             self._live.take_progress(step)
 
-    def _run(self, job: _Job) -> None:
+    def _run(self, job: Job) -> None:
         session = job.session
         assert session is not None
         if job is not self._job or job.cancel.is_set():
@@ -293,13 +250,15 @@ class LiveSession(QObject):
             absent=session.absent,
         )
         self._bridge.attach(session)
+        self._live.set_phase(Phase.STARTING, self.tr("Opening…"))
         self.started.emit(session)
-        self._live.set_phase(Phase.RUNNING)
         session.start()
 
-    def _give_up(self, job: _Job, problem: str) -> None:
-        if job.source is not None:
-            job.source.close()
+    def _note_beginning(self, session: Session) -> None:
+        if session is self.session and self._job is not None and not self._job.cancel.is_set():
+            self._live.set_phase(Phase.RUNNING)
+
+    def _give_up(self, job: Job, problem: str, of_source: bool) -> None:
         if job is not self._job:
             return
         self._job = None
@@ -310,16 +269,15 @@ class LiveSession(QObject):
                     self._live.set_step(step.key, StepState.FAILED, problem)
             live = job.request.kind is SourceKind.DEVICES
             self._live.set_phase(Phase.FAILED, problem, remedy=Remedy.RETRY if live else Remedy.CHOOSE)
-            self.failed.emit(problem)
+            self.failed.emit(problem, job.request, of_source)
         else:
             self._live.cancel_loading()
             self._live.set_phase(Phase.EMPTY)
         self._go_on()
 
-    def _drop(self, job: _Job) -> None:
+    def _drop(self, job: Job) -> None:
         """A session that was made and is not wanted any more; it never started."""
-        if job.source is not None:
-            job.source.close()
+        job.abandon()
         if job is self._job:
             self._job = None
             self._live.set_phase(Phase.EMPTY)
@@ -328,22 +286,42 @@ class LiveSession(QObject):
     # ------------------------------------------------------------------ end
 
     def _over(self, session: Session) -> None:
-        job = self._job
-        if job is None or job.session is not session:
-            return
-        self._job = None
+        if self._job is not None and self._job.session is session:
+            self._end(self._job, whole=True)
+
+    def _end(self, job: Job, *, whole: bool) -> None:
+        """What ran is over; unless it is ``whole``, its manifest does not say that it is complete."""
+        session = job.session
+        assert session is not None
         folder = ""
-        if job.recording is not None:
-            try:
-                folder = str(job.recording.finish())
-            except DMDError as error:
-                self._live.notice("kept", str(error))
-        if session.error is not None:
-            self._live.notice("stage", str(session.error))
-            self.failed.emit(str(session.error))
-        self._live.set_phase(Phase.ENDED)
-        self.ended.emit(session, folder)
-        self._go_on()
+        try:
+            if job.recording is not None:
+                folder = self._finish(job, job.recording, whole=whole)
+            if session.error is not None:
+                self._live.notice("stage", str(session.error))
+                of_source = isinstance(session.error, SourceError | DeviceError)
+                self.failed.emit(str(session.error), job.request, of_source)
+        finally:  # whatever happens, the next one can start and the window can close
+            self._job = None
+            self._live.set_phase(Phase.ENDED)
+            self.ended.emit(session, folder)
+            self._go_on()
+
+    def _finish(self, job: Job, recording: Recording, *, whole: bool) -> str:
+        """The folder it was kept in, or an empty string and a notice."""
+        try:
+            if whole:
+                folder = str(recording.finish())
+                self._live.notice("folder", self.tr("Kept in %1").replace("%1", folder))
+                return folder
+            problem = self.tr("The session did not end in time; what was kept of it in %1 is not complete.")
+            problem = problem.replace("%1", str(recording.folder))
+        except DMDError as error:
+            problem = str(error)
+        logger.error("%s", problem)
+        self._live.notice("kept", problem, action=self.tr("Close"))
+        self.failed.emit(problem, job.request, False)
+        return ""
 
     def _go_on(self) -> None:
         if self._next is not None:
@@ -352,20 +330,6 @@ class LiveSession(QObject):
         else:
             self.idle.emit()
 
-    def _show_capture(self, event: CaptureEvent) -> None:
-        self._live.notice(event.kind, event.text if event.state == "trouble" else None)
-
-
-def open_source(request: SourceRequest) -> Source:
-    """A file or test signals as a source that runs in real time.
-
-    Raises
-    ------
-    DMDError
-        It cannot be read, or a number is outside its rule.
-    """
-    if request.source is not None:
-        return request.source
-    if request.kind is SourceKind.SYNTHETIC:
-        return SyntheticSource(duration=request.seconds, size=(640, 480), paced=True)
-    return FileSource(Path(request.path), paced=True)
+    def _show_capture(self, job: Job, event: CaptureEvent) -> None:
+        if job is self._job:  # what an old one still says is of no interest
+            self._live.notice(event.kind, event.text if event.state == "trouble" else None)

@@ -67,13 +67,13 @@ class Grip(QWidget):
 class Dock(QDockWidget):
     """A card that can be moved, floated, hidden and restored."""
 
-    def __init__(self, title: str, name: str, content: QWidget, parent: QWidget) -> None:
+    def __init__(self, title: str, name: str, content: QWidget, parent: QWidget, *, beside: bool = False) -> None:
         super().__init__(title, parent)
         self.setObjectName(name)
         self.setTitleBarWidget(Grip(self))
         holder = QWidget()
         inside = QVBoxLayout(holder)
-        inside.setContentsMargins(EDGE_SPACE, 0, EDGE_SPACE, 0)
+        inside.setContentsMargins(0 if beside else EDGE_SPACE, theme.GAP if beside else 0, EDGE_SPACE, 0)
         inside.addWidget(content)
         self.setWidget(holder)
 
@@ -87,6 +87,7 @@ class WhyPopup(QFrame):
         self._text.setWordWrap(True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setMargin(theme.INSIDE)
+        self._text.setFont(theme.font(13))
         self._text.setMinimumWidth(380)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -133,7 +134,7 @@ class MainWindow(QMainWindow):
         self.states = StatePage(models.live)
         self.notices = NoticeBar(models.live)
         self.timeline = TimelineView(models.timeline)
-        self.setWindowTitle("DMD Live")
+        self.show_recording(False)
         self.setMinimumSize(SMALLEST)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.resize(DEFAULT_SIZE)
@@ -183,7 +184,7 @@ class MainWindow(QMainWindow):
 
     def _build_docks(self) -> tuple[Dock, Dock]:
         timeline = Dock(self.tr("Timeline"), "timeline", self.timeline, self)
-        health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self)
+        health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self, beside=True)
         timeline.toggleViewAction().setShortcut("Ctrl+T")
         health.toggleViewAction().setShortcut("Ctrl+I")
         timeline.toggleViewAction().triggered.connect(self._want_timeline)
@@ -215,6 +216,10 @@ class MainWindow(QMainWindow):
         self._want_timeline(not self._docks[0].isHidden())
 
     # ----------------------------------------------------------------- life
+
+    def show_recording(self, on: bool) -> None:
+        """Say in the title whether what runs is being kept."""
+        self.setWindowTitle(self.tr("● recording – DMD Live") if on else "DMD Live")
 
     def show_why(self) -> None:
         """Say what the reading on screen rests on."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from dmd_runtime import Source, __version__
 
@@ -40,6 +40,10 @@ class SourceRequest:
         """Whether a person's devices are opened."""
         return self.kind is SourceKind.DEVICES
 
+    def with_device(self, kind: Literal["camera", "microphone"], name: str) -> SourceRequest:
+        """The same with another camera or microphone."""
+        return replace(self, camera=name) if kind == "camera" else replace(self, microphone=name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -66,8 +70,11 @@ class Options:
     verbose: bool = False
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Exits 64 on wrong usage, with one line that says what is wrong."""
+
     def error(self, message: str) -> NoReturn:
+        """Say it and exit."""
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
 
@@ -80,6 +87,10 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         parser.error("--demo is a source of its own; leave --source out")
     if options.record and options.session_dir is None:
         parser.error("--record needs --session-dir, the folder that sessions are kept in")
+    if options.record and not options.consent.strip():
+        request = request_of(options, Path(), camera="", microphone="")
+        if request is not None and request.is_live:
+            parser.error("--record with a camera or a microphone needs --consent, the consent given, in words")
     return options
 
 
@@ -105,8 +116,8 @@ def request_of(options: Options, demo: Path, *, camera: str, microphone: str) ->
     return SourceRequest(kind=SourceKind.FILE, path=name)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="dmd-desktop", description="Live multimodal emotion recognition that you can see into.")
+def _parser() -> Parser:
+    parser = Parser(prog="dmd-desktop", description="Live multimodal emotion recognition that you can see into.")
     parser.add_argument("--version", action="version", version=f"dmd-desktop {__version__}")
     parser.add_argument("--source", metavar="camera[:N|:NAME]|PATH|URL|synthetic[:S]", help="start with this at once")
     parser.add_argument("--mic", metavar="default|NAME|none")
@@ -125,7 +136,7 @@ def _parser() -> _Parser:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--theme", choices=("system", "dark", "light"), help="for this start only")
     parser.add_argument("--size", type=_size, metavar="WxH", help="of the window, for this start only")
-    parser.add_argument("--quit-after", type=_seconds, metavar="S", help="quit S seconds after the window was shown")
+    parser.add_argument("--quit-after", type=seconds, metavar="S", help="quit S seconds after the window was shown")
     parser.add_argument(
         "--screenshot", metavar="PNG", type=Path, help="save a picture of the window just before quitting"
     )
@@ -136,7 +147,8 @@ def _parser() -> _Parser:
     return parser
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A length of time from the command line: above 0, at most a week."""
     value = float(text)
     if not 0 < value <= 7 * 24 * 3600:
         raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer
 
-from desktop.app import App, leave, make_application
+from desktop.app import App
+from desktop.application import leave, make_application
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_OK, SELFTEST_SECONDS, Options
 from desktop.settings import SettingsStore
@@ -89,13 +92,14 @@ class SelfTest(QObject):
 
 
 def run_selftest(options: Options) -> int:
-    """Run it and print a summary; 0 where everything was as it should be, else 1."""
+    """Run it with settings as new and print a summary; 0 where everything was as it should be, else 1."""
     application = make_application()
-    app = App(application, options, SettingsStore())
-    test = SelfTest(app)
-    app.show()
-    application.exec()
-    app.shut_down()
+    with tempfile.TemporaryDirectory() as folder:
+        app = App(application, options, SettingsStore(Path(folder) / "desktop.json"))
+        test = SelfTest(app)
+        app.show()
+        application.exec()
+        app.shut_down()
     checks = list(test.seen.checks())
     for check in checks:
         print(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.seen}")  # noqa: T201 - the command's output

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_config_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from dmd_runtime import EDGES, Edge, Graph
 
 logger = logging.getLogger(__name__)
+_EDGES: Final = {str(edge): edge for edge in EDGES}
+
+
+def _is_edge(text: str) -> str:
+    if text not in _EDGES:
+        raise ValueError(f"expected one of {', '.join(_EDGES)}, got {text}")
+    return text
 
 
 class Settings(BaseModel):
@@ -54,11 +62,19 @@ class Settings(BaseModel):
     speech_model: str = ""
     language: str = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    timeline_edges: tuple[tuple[str, str], ...] = (("homo", "L>V"), ("hetero", "V>A"))
+    timeline_edges: tuple[tuple[Literal["homo", "hetero"], Annotated[str, AfterValidator(_is_edge)]], ...] = (
+        ("homo", "L>V"),
+        ("hetero", "V>A"),
+    )
     geometry: str = ""
     layout: str = ""
     last_folder: str = ""
     consent_noticed: bool = False
+
+    @property
+    def lanes(self) -> tuple[tuple[Graph, Edge], ...]:
+        """:attr:`timeline_edges` as what they name."""
+        return tuple((Graph(graph), _EDGES[text]) for graph, text in self.timeline_edges)
 
 
 class SettingsStore:
@@ -84,8 +100,10 @@ class SettingsStore:
         ValidationError
             A value is outside its rule; nothing is changed.
         """
-        self.now = Settings.model_validate({**self.now.model_dump(), **changes})
-        self._write()
+        changed = Settings.model_validate({**self.now.model_dump(), **changes})
+        if changed != self.now:
+            self.now = changed
+            self._write()
         return self.now
 
     def _read(self) -> Settings:
@@ -109,9 +127,7 @@ class SettingsStore:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as draft:
-                draft.write(self.now.model_dump_json(indent=2))
-                draft.flush()
-                os.fsync(draft.fileno())
+                draft.write(self.now.model_dump_json(indent=2))  # no fsync: the window's thread would wait for the disk
             Path(draft.name).replace(self.path)
         except OSError as error:  # remembering is a comfort; the program goes on without it
             logger.warning("settings are not remembered: %s", error)

@@ -108,11 +108,19 @@ def theme() -> Theme:
     return LIGHT if name == "light" else DARK
 
 
+def system_is_light() -> bool:
+    """Whether the desktop asks for light; where it says nothing, dark it is."""
+    return QGuiApplication.styleHints().colorScheme() is Qt.ColorScheme.Light
+
+
+def chosen_by(choice: str) -> Theme:
+    """The theme that ``choice`` of :data:`THEMES` means now."""
+    return LIGHT if choice == "light" or (choice == "system" and system_is_light()) else DARK
+
+
 def apply_theme(app: QApplication, choice: str) -> Theme:
     """Give the application the theme ``choice`` of :data:`THEMES`; ``system`` follows the desktop."""
-    scheme = QGuiApplication.styleHints().colorScheme()
-    light = choice == "light" or (choice == "system" and scheme is Qt.ColorScheme.Light)
-    chosen = LIGHT if light else DARK
+    chosen = chosen_by(choice)
     app.setProperty("dmd_theme", chosen.name)
     if not app.property("dmd_styled"):  # once: replacing a style pulls it from under the timers of its animations
         app.setStyle("Fusion")
@@ -159,7 +167,7 @@ def with_alpha(colour: QColor, alpha: float) -> QColor:
 
 
 def moves() -> bool:
-    """Whether small motion is wanted; False where the setting (or the system) asks for none."""
+    """Whether small motion is wanted, which a setting says: Qt 6.11 does not tell what the system asks for."""
     app = QGuiApplication.instance()
     return not (app is not None and app.property("dmd_reduced_motion"))
 

@@ -23,6 +23,7 @@ if __name__ == "__main__":  # run as a file: the project's root is not where Pyt
 
 from dmd_runtime.assets import Assets  # noqa: E402
 from dmd_runtime.errors import DMDError  # noqa: E402
+from dmd_runtime.privacy import import_mediapipe  # noqa: E402
 from scripts.demo.mesh import Floats, Ints, make_mesh  # noqa: E402
 from scripts.demo.picture import SIZE, Painter, Picture  # noqa: E402
 from scripts.demo.timeline import FPS, Timeline, camera_at, described, expression_at, plan, times  # noqa: E402
@@ -47,10 +48,9 @@ def portrait() -> Picture:
 
 def landmarks_of(picture: Picture, model: Path) -> tuple[Floats, Ints]:
     """Landmarks float64 (478, 3) of the one face in ``picture``, in pixels, and the mesh's triangles (m, 3)."""
-    import mediapipe as mp  # noqa: PLC0415 - 3 s
-    from mediapipe.tasks.python import BaseOptions, vision  # noqa: PLC0415
-
-    options = vision.FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)))
+    mp = import_mediapipe()
+    vision = mp.tasks.vision
+    options = vision.FaceLandmarkerOptions(base_options=mp.tasks.BaseOptions(model_asset_path=str(model)))
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
         found = landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture)).face_landmarks
     (face,) = found

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted(p for top in ("dmd_runtime", "tests", "scripts") for p in (ROOT / top).rglob("*.py"))
-PACKAGE = sorted((ROOT / "dmd_runtime").rglob("*.py"))
+SOURCES = sorted(p for top in ("desktop", "dmd_runtime", "tests", "scripts") for p in (ROOT / top).rglob("*.py"))
+PACKAGE = sorted(p for top in ("desktop", "dmd_runtime") for p in (ROOT / top).rglob("*.py"))
 
 
 def python(code: str) -> str:
@@ -49,6 +49,16 @@ import sys
 import dmd_runtime
 dmd_runtime.Modality, dmd_runtime.Edge, dmd_runtime.Reading
 print(sorted({"torch", "transformers", "mediapipe", "cv2", "faster_whisper", "av"} & set(sys.modules)))
+"""
+    assert python(code) == "[]"
+
+
+def test_a_window_can_be_shown_before_torch_is_loaded() -> None:
+    code = """
+import os, sys
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+import desktop.app
+print(sorted({"torch", "transformers", "mediapipe", "faster_whisper"} & set(sys.modules)))
 """
     assert python(code) == "[]"
 

@@ -26,6 +26,7 @@ from dmd_runtime.features import face_geometry as geometry
 from dmd_runtime.features.base import FeatureSpec, nothing
 from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64, UInt8, VideoFrame, freeze
 from dmd_runtime.modality import Modality
+from dmd_runtime.privacy import import_mediapipe
 
 __all__ = ["RateGate", "VisualExtractor", "visual_spec"]
 
@@ -302,13 +303,11 @@ class _Landmarker:
     """MediaPipe's landmarker; one thread."""
 
     def __init__(self, path: Path, *, video: bool) -> None:
-        import mediapipe  # noqa: PLC0415 - up to 3 s that only a session with pictures needs to spend
-        from mediapipe.tasks.python import BaseOptions, vision  # noqa: PLC0415
-
-        self._mp = mediapipe
+        self._mp = import_mediapipe()
+        tasks, vision = self._mp.tasks, self._mp.tasks.vision
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(path)),
+            base_options=tasks.BaseOptions(model_asset_path=str(path)),
             running_mode=mode,
             num_faces=_FACES,
             output_face_blendshapes=True,

@@ -18,7 +18,8 @@ def speech_model_folder(name: str, assets: Assets, fetch: Callable[[str], Path])
     ----------
     name : str
         ``whisper-tiny.en`` or ``tiny.en`` (checked by its hash), a folder with a CTranslate2 model, or another name
-        that faster-whisper knows (``small``, ``large-v3-turbo``, …), which comes from its hub.
+        that faster-whisper knows (``small``, ``large-v3-turbo``, …), which comes from its hub; once it is in the cache,
+        the hub is not asked again.
 
     Raises
     ------
@@ -37,8 +38,17 @@ def speech_model_folder(name: str, assets: Assets, fetch: Callable[[str], Path])
         raise AssetError(
             f"speech model {name}: expected a folder, none, or one of {', '.join(names)}; got none of these"
         )
+
+    def get(*, local: bool) -> Path:
+        return Path(download_model(name, cache_dir=str(assets.cache / "hub"), local_files_only=local))
+
     try:
-        return Path(download_model(name, cache_dir=str(assets.cache / "hub"), local_files_only=assets.offline))
+        try:
+            return get(local=True)
+        except OSError:  # not all of it is in the cache
+            if assets.offline:
+                raise
+            return get(local=False)
     except Exception as error:  # the hub's client raises errors of several libraries
         where = "here (working offline)" if assets.offline else "here, and the hub could not give it"
         text = " ".join(str(error).split())[:160]

@@ -35,6 +35,7 @@ from dmd_runtime.modality import Modality
 from dmd_runtime.model.checkpoint import Checkpoint, load, untrained
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.fast import FastDMD
+from dmd_runtime.privacy import import_mediapipe, quiet_hub
 from dmd_runtime.resources import resource
 from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.inference import Interpreter
@@ -169,6 +170,7 @@ class Toolbox:
         FetchCancelledError
             The download was stopped.
         """
+        quiet_hub()
         torch.set_num_threads(config.runtime.threads)
         device = torch_device(config.runtime.device)
         recipe = live_recipe(config, assets)
@@ -343,6 +345,6 @@ def _optional(modality: Modality, missing: dict[Modality, str], what: str, get: 
 def _warm_vision() -> None:
     """Import what the face extractor needs now: up to 3 s that the first pictures must not wait for."""
     import cv2  # noqa: PLC0415
-    import mediapipe.tasks.python.vision  # noqa: F401, PLC0415
 
+    import_mediapipe()
     cv2.setNumThreads(1)

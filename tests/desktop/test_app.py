@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop import app as app_module
 from desktop import theme
-from desktop.app import App
 from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
 from desktop.models.live import Phase
-from desktop.options import EXIT_INPUT, EXIT_OK, Options
+from desktop.options import EXIT_INPUT, EXIT_OK
 from desktop.preferences import PreferencesDialog
 from desktop.settings import SettingsStore
 from dmd_runtime import Graph
-from tests.desktop.session_fixtures import Loader, loader
+from tests.desktop.app_fixtures import make, running, shown
+from tests.desktop.session_fixtures import loader
 from tests.messages_factory import reading
 
-__all__ = ["loader"]
+__all__ = ["loader", "make"]
 SIZES = [(1024, 640), (1280, 800), (1920, 1080)]
-
-
-@pytest.fixture
-def make(qapp: QApplication, qtbot: QtBot, loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    monkeypatch.setattr(app_module, "catch_exceptions", lambda show: None)
-    theme.load_fonts()
-    made: list[App] = []
-
-    def build(**options: object) -> App:
-        app = App(qapp, Options(**options), SettingsStore(tmp_path / "settings.json"))  # type: ignore[arg-type]
-        made.append(app)
-        return app
-
-    yield build
-    app = None
-    for app in made:
-        app.shut_down()
-        app.window.close_now()
-        app.window.deleteLater()
-        app.deleteLater()
-    del app
-    made.clear()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    gc.collect()  # here: garbage with timers in it must not be found first by a thread that is not theirs
-
-
-def shown(app: App, qtbot: QtBot) -> App:
-    with qtbot.waitExposed(app.window):
-        app.show()
-    return app
-
-
-def running(app: App) -> bool:
-    return app.models.live.phase is Phase.RUNNING and app.models.emotion.reading is not None
 
 
 def test_the_first_window_offers_three_ways_to_begin(make, qtbot: QtBot) -> None:

@@ -23,6 +23,8 @@ def requested(*arguments: str) -> SourceRequest | None:
         ("--device", "quantum"),
         ("--demo", "--source", "clip.mp4"),
         ("--source", "clip.mp4", "--record"),
+        ("--source", "camera", "--record", "--session-dir", "kept"),
+        ("--source", "http://127.0.0.1/x", "--record", "--session-dir", "kept", "--consent", " "),
     ],
 )
 def test_wrong_usage_exits_64(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +65,13 @@ def test_the_microphone_of_the_command_line_goes_before_the_remembered_one() -> 
 @pytest.mark.parametrize("flag", ["--demo", "--selftest"])
 def test_the_demo_is_a_file(flag: str) -> None:
     assert requested(flag) == SourceRequest(kind=SourceKind.FILE, path="demo.mkv")
+
+
+@pytest.mark.parametrize(
+    "more", [("--source", "clip.mp4"), ("--source", "camera", "--consent", "yes"), ("--demo",), ()]
+)
+def test_what_may_be_recorded_is(more: tuple[str, ...]) -> None:
+    assert parse(("--record", "--session-dir", "kept", *more)).record
 
 
 def test_only_devices_are_live() -> None:
