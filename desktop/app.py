@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
@@ -11,7 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from desktop.appearance import Appearance
-from desktop.application import leave, make_application
+from desktop.application import leave, make_application, tell
 from desktop.bridge import SessionBridge
 from desktop.device_lists import NONE, DeviceLists
 from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
@@ -146,7 +145,7 @@ class App(QObject):
             problem = self._save_picture(self.options.screenshot)
             if problem:
                 self.exit_code = self.exit_code or EXIT_FAILED
-                print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
+                tell(problem)
         geometry, layout = self.window.layout_text()
         if self.options.size is None and not self.options.selftest:
             self._store.update(geometry=geometry, layout=layout)
@@ -347,12 +346,12 @@ class App(QObject):
         if (of_source and request is not self._named) or self.exit_code != EXIT_OK:
             return  # a file opened by hand that cannot be read is no failure of the program
         self.exit_code = EXIT_INPUT if of_source else EXIT_FAILED
-        print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201
+        tell(problem)
 
     def _show_error(self, summary: str, details: str) -> None:
         if self.options.quit_after is not None or self.options.selftest:  # nobody is there to close a dialog
             self.exit_code = EXIT_FAILED
-            print(f"dmd-desktop: {summary}\n{details}", file=sys.stderr)  # noqa: T201
+            tell(f"{summary}\n{details}")
             return
         if self._error is not None:  # one at a time: what breaks with every picture would bury the screen
             self._error.add(summary, details)
@@ -369,7 +368,7 @@ def start(options: Options) -> int:
     try:
         app = App(application, options, SettingsStore())
     except DMDError as error:
-        print(f"dmd-desktop: {error}", file=sys.stderr)  # noqa: T201
+        tell(error)
         return EXIT_INPUT
     app.show()
     code = application.exec()

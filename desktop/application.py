@@ -26,6 +26,11 @@ def make_application() -> QApplication:
     return application
 
 
+def tell(problem: object) -> None:
+    """One line on standard error, for who started the program there."""
+    print(f"dmd-desktop: {problem}", file=sys.stderr)  # noqa: T201 - the one place that does
+
+
 def leave(code: int) -> int:
     """Return ``code``; where a device's thread hangs, end here: Qt aborts when such a thread is destroyed."""
     if left_behind():

@@ -224,22 +224,6 @@ class Transcriber:
         return [(text, start + skip, stop + skip, p) for text, start, stop, p in said.words]
 
 
-def load_transcriber(
-    folder: Path | None, config: TranscriptionConfig | None = None, *, device: str = "auto", threads: int = 1
-) -> Transcriber | None:
-    """Load a transcriber with its own model; None where there is no folder: the session then runs without language.
-
-    Raises
-    ------
-    ModelError
-        See :class:`WhisperRecogniser`.
-    """
-    if folder is None:
-        return None
-    recogniser = WhisperRecogniser(folder, config, device=device, threads=threads)
-    return Transcriber(recogniser, recogniser.config)
-
-
 def _mean(values: list[float], weights: list[int]) -> float:
     return float(np.average(values, weights=weights)) if sum(weights) else 0.0
 

@@ -18,7 +18,6 @@ from dmd_runtime.features.transcription import (
     Transcriber,
     TranscriptionConfig,
     WhisperRecogniser,
-    load_transcriber,
 )
 from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled
 from dmd_runtime.features.word_guards import (
@@ -193,29 +192,25 @@ def test_an_exception_of_the_recogniser_surfaces() -> None:
 # ------------------------------------------------------------------------ loading
 
 
-def test_without_a_folder_there_is_no_transcriber() -> None:
-    assert load_transcriber(None) is None
-
-
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere: expected a folder with model\.bin, .* got nothing"):
-        load_transcriber(tmp_path / "nowhere")
+        WhisperRecogniser(tmp_path / "nowhere")
 
 
 def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
     for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
         (tmp_path / name).touch()
     with pytest.raises(ModelError, match="auto, cpu or cuda, got 'toaster'"):
-        load_transcriber(tmp_path, device="toaster")
+        WhisperRecogniser(tmp_path, device="toaster")
     with pytest.raises(ModelError, match="expected a CTranslate2 Whisper model that runs on cpu"):
-        load_transcriber(tmp_path, device="cpu")
+        WhisperRecogniser(tmp_path, device="cpu")
 
 
 def test_a_folder_without_tokenizer_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -> None:
     for name in ("model.bin", "config.json", "vocabulary.txt"):
         (tmp_path / name).touch()
     with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):
-        load_transcriber(tmp_path)
+        WhisperRecogniser(tmp_path)
 
 
 def test_a_language_the_model_does_not_know_is_refused() -> None:
@@ -231,7 +226,7 @@ def test_loading_and_decoding_touch_no_network(monkeypatch: pytest.MonkeyPatch, 
     shutil.copytree(model_folder("whisper-tiny.en"), folder, symlinks=False)
     monkeypatch.setattr(socket, "socket", forbidden)
     monkeypatch.setattr(socket, "getaddrinfo", forbidden)
-    assert load_transcriber(folder, device="cpu") is not None
+    WhisperRecogniser(folder, device="cpu")
 
 
 # ------------------------------------------------------------------ the real model
