@@ -207,7 +207,7 @@ class LiveSession(QObject):
         opened = False
         try:
             if job.source is None:
-                job.source = open_source(job.request)
+                job.source = open_source(job.request, with_hash=job.keep is not None)  # only a record needs it
             opened = True
             job.make(self._load(job))
         except FetchCancelledError:

@@ -90,8 +90,8 @@ class Job:
             raise FetchCancelledError("stopped")
 
 
-def open_source(request: SourceRequest) -> Source:
-    """A file or test signals as a source that runs in real time.
+def open_source(request: SourceRequest, *, with_hash: bool) -> Source:
+    """A file or test signals as a source that runs in real time; ``with_hash`` reads a file whole for its SHA-256.
 
     Raises
     ------
@@ -102,4 +102,4 @@ def open_source(request: SourceRequest) -> Source:
         return request.source
     if request.kind is SourceKind.SYNTHETIC:
         return SyntheticSource(duration=request.seconds, size=(640, 480), paced=True)
-    return FileSource(Path(request.path), paced=True)
+    return FileSource(Path(request.path), paced=True, with_hash=with_hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_what_is_kept_is_a_whole_session(rig: Rig, qtbot: QtBot, tmp_path: Path)
     manifest = json.loads((folder / "session.json").read_text())
     assert manifest["state"] == "complete"
     assert manifest["participant"] == "7"
+    assert manifest["media"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
     assert len((folder / "readings.jsonl").read_text().splitlines()) == manifest["counts"]["readings"] == 3
 
 

@@ -1,24 +1,22 @@
 """Small models, inputs and masks for tests of the model, and where recorded numbers of the published code are found.
 
-Recorded numbers: ``DMD_GOLDEN``, else ``../shared/golden`` beside the repository.
+Recorded numbers: :mod:`tests.shared_data`.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 
-import pytest
 import torch
 
 from dmd_runtime.modality import MODALITIES, Modality
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD
+from tests.shared_data import shared
 
 SUBSETS = [frozenset(s) for n in range(4) for s in itertools.combinations(MODALITIES, n)]
 """Which modalities may be present."""
-_GOLDEN = Path(os.environ.get("DMD_GOLDEN") or Path(__file__).resolve().parents[3] / "shared" / "golden")
 
 
 def letters(present) -> str:
@@ -28,10 +26,7 @@ def letters(present) -> str:
 
 def recorded(name: str) -> Path:
     """A file of recorded numbers of the published code."""
-    path = _GOLDEN / name
-    if not path.is_file():
-        pytest.skip(f"no recorded numbers {name}: DMD_GOLDEN must name the folder that holds them")
-    return path
+    return shared("golden", name)
 
 
 def make_config(

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from desktop import theme
+from tests.desktop import looking
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +25,9 @@ def look(qapp: QApplication, fonts: None) -> Iterator[None]:
     yield
     if qapp.property("dmd_theme") != "dark":
         theme.apply_theme(qapp, "dark")
+
+
+@pytest.fixture(params=["dark", "light"])
+def colours(request: pytest.FixtureRequest, qapp: QApplication) -> theme.Theme:
+    """Both themes, one after the other."""
+    return looking.look(qapp, request.param)

@@ -23,11 +23,6 @@ SIZES = [QSize(340, 196), QSize(380, 200), DRAWN, QSize(900, 360)]
 Show = Callable[..., EmotionPanel]
 
 
-@pytest.fixture(params=["dark", "light"])
-def colours(request: pytest.FixtureRequest, qapp: QApplication) -> theme.Theme:
-    return look(qapp, request.param)
-
-
 @pytest.fixture
 def show(qtbot: QtBot, qapp: QApplication) -> Show:
     look(qapp, "dark")

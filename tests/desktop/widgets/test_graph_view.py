@@ -26,11 +26,6 @@ DRAWN = QSize(280, 256)
 Show = Callable[..., GraphView]
 
 
-@pytest.fixture(params=["dark", "light"])
-def colours(request: pytest.FixtureRequest, qapp: QApplication) -> theme.Theme:
-    return look(qapp, request.param)
-
-
 @pytest.fixture
 def show(qtbot: QtBot, qapp: QApplication) -> Show:
     look(qapp, "dark")

@@ -22,11 +22,6 @@ DRAWN = QSize(1240, 180)
 Show = Callable[..., TimelineView]
 
 
-@pytest.fixture(params=["dark", "light"])
-def colours(request: pytest.FixtureRequest, qapp: QApplication) -> theme.Theme:
-    return look(qapp, request.param)
-
-
 @pytest.fixture
 def show(qtbot: QtBot, qapp: QApplication) -> Show:
     look(qapp, "dark")
