@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dmd_runtime import __version__
 from dmd_runtime.errors import DMDError, StageError
+from dmd_runtime.modality import MODALITIES, Modality
 
 EXIT_FAILED, EXIT_INPUT, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 64, 130
 
@@ -81,6 +82,46 @@ def _parser() -> _Parser:
     bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
     bench.set_defaults(command=_bench)
 
+    convert = commands.add_parser("convert", help="make a checkpoint of a file of the published code (.pth)")
+    convert.add_argument("path", metavar="PTH", type=Path)
+    convert.add_argument("--out", metavar="FILE", type=Path, required=True, help="the checkpoint (.safetensors)")
+    convert.add_argument("--config", metavar="NAME", default="auto", help="mosi_aligned, …, mosei_unaligned, or auto")
+    convert.set_defaults(command=_convert)
+
+    evaluate = commands.add_parser("evaluate", help="a checkpoint on labelled data: one JSON object")
+    evaluate.add_argument(
+        "--checkpoint", metavar="NAME|PATH", required=True, help="a .safetensors file, or one that ships by its name"
+    )
+    on = evaluate.add_mutually_exclusive_group(required=True)
+    on.add_argument(
+        "--corpus",
+        nargs=2,
+        metavar=("NAME", "PATH"),
+        action=_CorpusAndPath,
+        help="ravdess, emodb, ferplus, goemotions or meld: its file, its folder or one that holds it; "
+        "paired: label-paired triples of the sets found below PATH",
+    )
+    on.add_argument("--data", metavar="FILE", type=Path, help="a data set in the format of MMSA or of `dmd extract`")
+    evaluate.add_argument("--split", default="test", metavar="NAME", help="data: which split; default: test")
+    evaluate.add_argument(
+        "--modalities", type=_modalities, default=MODALITIES, metavar="L,V,A", help="data: the others count as missing"
+    )
+    evaluate.add_argument("--seed", type=_seed, default=0, metavar="N")
+    evaluate.add_argument("--n", type=_count, metavar="N", help="paired: triples (default 2000); else: samples, drawn")
+    evaluate.add_argument("--usage", metavar="SPLIT", help="ferplus: Training, PublicTest or PrivateTest; default: all")
+    evaluate.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that make features; default: all cores"
+    )
+    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
+    evaluate.add_argument("--offline", action="store_true", help="never use the network, not even for model files")
+    evaluate.set_defaults(command=_evaluate)
+
+    train = commands.add_parser("train", help="train a model on a data file, one run for each seed")
+    _add_train_options(train)
+    train.set_defaults(command=_train)
+
+    _add_extract(commands)
+
     sessions = commands.add_parser("sessions", help="session folders below a root")
     sessions.add_argument("what", choices=("list",))
     sessions.add_argument("root", metavar="ROOT", type=Path)
@@ -88,10 +129,81 @@ def _parser() -> _Parser:
     return parser
 
 
+def _add_extract(commands: Any) -> None:
+    extract = commands.add_parser("extract", help="features of a folder of labelled clips (label.csv) as one file")
+    extract.add_argument("folder", metavar="DIR", type=Path)
+    extract.add_argument("--out", metavar="FILE", type=Path, required=True, help="the feature file (.safetensors)")
+    extract.add_argument(
+        "--transcripts", choices=("csv", "asr", "auto"), default="auto", help="auto: of the csv where it has a text"
+    )
+    extract.add_argument("--workers", type=_count, metavar="N", help="processes; default: all cores")
+    extract.add_argument("--limit", type=_count, metavar="N", help="only the first clips")
+    extract.add_argument("--checkpoint", metavar="NAME|PATH", help="whose encoders are used; default: none")
+    extract.add_argument("--asr-model", metavar="NAME", help="speech model, as for `dmd run`")
+    extract.add_argument("--language", metavar="CODE|auto")
+    extract.add_argument("--config", metavar="TOML", type=Path, help="settings over the defaults")
+    extract.add_argument("--offline", action="store_true", help="never use the network, not even for model files")
+    extract.set_defaults(command=_extract)
+
+
+class _CorpusAndPath(argparse.Action):
+    """``--corpus NAME PATH``: a known name, then a path."""
+
+    names = ("ravdess", "emodb", "ferplus", "goemotions", "meld", "paired")
+
+    def __call__(self, parser: argparse.ArgumentParser, options: Any, values: Any, option: str | None = None) -> None:
+        """Check the name, and put both into ``options``."""
+        name, path = values
+        if name not in self.names:
+            parser.error(f"argument {option}: expected one of {', '.join(self.names)}, got {name}")
+        setattr(options, self.dest, (name, Path(path)))
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
     return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {text}")
+    return int(text)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    seeds = tuple(_seed(part.strip()) for part in text.split(","))
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"expected different seeds, got {text}")
+    return seeds
+
+
+def _modalities(text: str) -> tuple[Modality, ...]:
+    letters = {part.strip().upper() for part in text.split(",")}
+    if not letters or letters - {m.value for m in MODALITIES}:
+        raise argparse.ArgumentTypeError(f"expected some of L, V, A with commas between them, got {text}")
+    return tuple(m for m in MODALITIES if m.value in letters)
+
+
+def _add_train_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="NAME|TOML", required=True, help="mosi_aligned, …, features, or a file of one's own"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", type=Path, required=True, help="in the format of MMSA or of `dmd extract`"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="one folder for each seed goes there")
+    parser.add_argument("--seeds", type=_seeds, default=(1,), metavar="N,N,…")
+    parser.add_argument("--epochs", type=_count, metavar="N", help="the most; default: the recipe's")
+    parser.add_argument(
+        "--modalities", type=_modalities, default=MODALITIES, metavar="L,V,A", help="the others count as missing"
+    )
+    parser.add_argument(
+        "--text-encoder", metavar="NAME|DIR|none", help="tuned along on text_bert; none: the file's text features"
+    )
+    parser.add_argument("--reference", action="store_true", help="train as the published code does, faults included")
+    parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch of each seed")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +255,62 @@ def _bench(options: argparse.Namespace) -> int:
 
     figures = dmd.run(repeats=options.repeats)
     print(json.dumps(figures) if options.json else json.dumps(figures, indent=2))
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from dmd_runtime.model import convert  # noqa: PLC0415
+
+    for line in convert.command(options.path, options.out, options.config):
+        print(line)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    if options.data is not None:
+        from dmd_runtime.training.command import evaluate_data  # noqa: PLC0415  # loads torch: only when needed
+
+        found = evaluate_data(
+            options.checkpoint,
+            options.data,
+            split=options.split,
+            device=options.device or "auto",
+            modalities=options.modalities,
+            seed=options.seed,
+        )
+        print(json.dumps(found, allow_nan=False))
+        return 0
+    from dmd_runtime.evaluation.command import evaluate_corpus  # noqa: PLC0415
+
+    name, path = options.corpus
+    figures = evaluate_corpus(
+        options.checkpoint,
+        name,
+        path,
+        seed=options.seed,
+        n=options.n,
+        usage=options.usage,
+        device=options.device,
+        workers=options.workers,
+        offline=options.offline,
+    )
+    print(json.dumps(figures, allow_nan=False))
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dmd_runtime.training.command import TrainOptions, train  # noqa: PLC0415
+
+    told = {name: value for name, value in vars(options).items() if name not in ("command", "verbose")}
+    train(TrainOptions(**told), say=lambda line: print(line, flush=True))
+    return 0
+
+
+def _extract(options: argparse.Namespace) -> int:
+    from dmd_runtime.training.extract_command import run  # noqa: PLC0415
+
+    for line in run(options):
+        print(line)
     return 0
 
 

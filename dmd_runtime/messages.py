@@ -107,6 +107,19 @@ class FeatureBlock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class WindowRows:
+    """Rows that know a whole window and belong to no other: columns to stand behind those of the modality's blocks.
+
+    Sent before the block whose ``settled_until`` passes ``end``. ``values`` is float32 (n, D'), right-aligned: the last
+    row ends with the window, at ``end``. None (n = 0) where there was nothing to look at.
+    """
+
+    modality: Modality
+    end: float
+    values: Float32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FaceObservation:
     """The face that the visual features were taken from.
 
@@ -259,6 +272,7 @@ Message: TypeAlias = (
     VideoFrame
     | AudioBlock
     | FeatureBlock
+    | WindowRows
     | FaceObservation
     | SpeechActivity
     | Utterance

@@ -2,10 +2,13 @@
 
 The file holds inputs, 38 outputs, the edges of both graphs, and either quantised weights or the recipe to make them
 (then ``--keys`` names the JSON of parameter names and shapes). Its ``meta`` is JSON: tag, seed, lens_LAV, feature_dims
-(L, A, V), kernels (L, A, V), dst [width, heads].
+(L, A, V), kernels (L, A, V), dst [width, heads]. It may hold losses, gradients and steps of training, for which see
+:mod:`tests.parity_training`.
 
 Exit status: 0 within tolerance, 1 past it, 2 the input is not such a file. The last line is
-``max_abs_output=… max_abs_edges=…``.
+``max_abs_output=… max_abs_edges=… max_rel_loss=… max_grad=… max_traj=…``, the last three ``n/a`` for a file without
+them: relative difference of the losses (within 1e-5); difference of a gradient's norm over that norm + 1e-3 (within
+1e-3); relative difference of the total loss, or absolute one of the prediction, at any step (within 1e-3).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from dmd_runtime.errors import CheckpointError, ConfigError
 from dmd_runtime.modality import Graph, Modality
 from dmd_runtime.model import reference
 from dmd_runtime.model.dmd import DMD, DMDOutput
+from tests import parity_training
 
 TOLERANCE = 1e-5
 L, V, A = Modality.LANGUAGE, Modality.VISUAL, Modality.ACOUSTIC
@@ -49,12 +53,13 @@ BROKEN = (
 
 
 class Golden(NamedTuple):
-    """One recorded case: inputs {m: (B, T_m, D_m)}, named outputs and edges, and the model to replay."""
+    """One recorded case: inputs {m: (B, T_m, D_m)}, named outputs, edges and training, and the model to replay."""
 
     model: DMD
     features: Mapping[Modality, torch.Tensor]
     outputs: Mapping[str, np.ndarray]
     edges: Mapping[str, np.ndarray]
+    training: Mapping[str, np.ndarray]
     meta: Mapping[str, Any]
 
 
@@ -98,7 +103,8 @@ def load(path: Path, keys: Path | None = None) -> Golden:
     edges = {n.removeprefix("edges/"): a for n, a in arrays.items() if n.startswith("edges/")}
     if not outputs or not edges:
         raise GoldenError(f"{path}: expected recorded outputs and edges, found {len(outputs)} and {len(edges)}")
-    return Golden(model.eval(), features, outputs, edges, meta)
+    training = {n: a for n, a in arrays.items() if n.startswith(parity_training.PREFIXES)}
+    return Golden(model.eval(), features, outputs, edges, training, meta)
 
 
 def _recorded_weights(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, torch.Tensor]]:
@@ -201,6 +207,12 @@ def deviations(golden: Golden, device: str = "cpu") -> tuple[dict[str, float], d
         return _compare(golden.outputs, named_outputs(out)), _compare(golden.edges, named_edges(out))
 
 
+def training_deviations(golden: Golden, device: str = "cpu") -> tuple[dict[str, float], ...]:
+    """Differences of losses, gradients and steps of training, each {} where the file has none."""
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        return parity_training.replay(golden.model, golden.features, golden.training, device)
+
+
 def _compare(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> dict[str, float]:
     differences = {}
     for name, array in expected.items():
@@ -221,15 +233,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     options = parser.parse_args(arguments)
     try:
-        outputs, edges = deviations(load(options.golden, options.keys), options.device)
+        golden = load(options.golden, options.keys)
+        outputs, edges = deviations(golden, options.device)
+        trained = training_deviations(golden, options.device)
     except (GoldenError, CheckpointError, ConfigError, *BROKEN, AssertionError) as error:
         print(f"parity: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 2
-    for name, difference in {**outputs, **edges}.items():
+    losses, gradients, trajectory = trained
+    for name, difference in {**outputs, **edges, **losses, **trajectory}.items():
         print(f"{name:24s} {difference:.3g}")  # noqa: T201
-    print(f"{len(outputs)} outputs, {len(edges)} arrays of edges")  # noqa: T201
-    print(f"max_abs_output={max(outputs.values()):.3g} max_abs_edges={max(edges.values()):.3g}")  # noqa: T201
-    return 0 if max(*outputs.values(), *edges.values()) <= options.tolerance else 1
+    counts = {"outputs": outputs, "arrays of edges": edges, "losses": losses, "gradients": gradients}
+    print(", ".join(f"{len(found)} {what}" for what, found in counts.items()))  # noqa: T201
+    figures = {
+        "max_abs_output": (outputs, options.tolerance),
+        "max_abs_edges": (edges, options.tolerance),
+        "max_rel_loss": (losses, parity_training.LOSS),
+        "max_grad": (gradients, parity_training.GRADIENT),
+        "max_traj": (trajectory, parity_training.TRAJECTORY),
+    }
+    print(" ".join(f"{name}={_worst(found)}" for name, (found, _) in figures.items()))  # noqa: T201
+    return 0 if all(max(found.values(), default=0.0) <= most for found, most in figures.values()) else 1
+
+
+def _worst(differences: Mapping[str, float]) -> str:
+    return f"{max(differences.values()):.3g}" if differences else "n/a"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,12 @@ import torch
 from dmd_runtime.modality import Graph
 from dmd_runtime.model import reference
 from dmd_runtime.model.fast import FastDMD
-from tests import parity
+from tests import parity, parity_training
 from tests.golden import make
 from tests.golden.make import CONFIG, SMALL, UNIT_NAMES, published_names
 from tests.model.model_factory import recorded
 
-LAST_LINE = re.compile(r"max_abs_output=(\S+) max_abs_edges=(\S+)")
+LAST_LINE = re.compile(r"max_abs_output=(\S+) max_abs_edges=(\S+) max_rel_loss=(\S+) max_grad=(\S+) max_traj=(\S+)")
 WITH_WEIGHTS = ("golden_mosi_aligned.npz", "golden_mosi_unaligned_short.npz")
 KEYS = "reference_state_dict_keys.json"
 
@@ -67,12 +68,33 @@ def rewritten(tmp_path):
     return write
 
 
+def training(lines: list[str]) -> tuple[str, ...]:
+    """What the last line says of losses, gradients and trajectory."""
+    found = LAST_LINE.fullmatch(lines[-1])
+    assert found is not None, lines[-1]
+    return found.groups()[2:]
+
+
 def holds(capsys, *arguments) -> None:
+    """A file without anything of training is within tolerance."""
     status, lines, err = replay(capsys, *arguments)
     assert (status, err) == (0, "")
-    assert lines[-2] == "38 outputs, 4 arrays of edges"
+    assert lines[-2] == "38 outputs, 4 arrays of edges, 0 losses, 0 gradients"
     assert len(lines) == 38 + 4 + 2
     assert max(worst(lines)) <= parity.TOLERANCE
+    assert training(lines) == ("n/a", "n/a", "n/a")
+
+
+def trains(capsys, *arguments) -> None:
+    """A file with everything is within tolerance."""
+    status, lines, err = replay(capsys, *arguments)
+    assert (status, err) == (0, "")
+    assert lines[-2] == "38 outputs, 4 arrays of edges, 23 losses, 690 gradients"
+    assert max(worst(lines)) <= parity.TOLERANCE
+    loss, gradient, trajectory = (float(x) for x in training(lines))
+    assert loss <= 1e-5
+    assert gradient <= 1e-3
+    assert trajectory <= 1e-3
 
 
 def test_small_file_of_our_own(capsys):
@@ -89,11 +111,11 @@ def test_as_a_command():
 
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
 def test_recorded_numbers_of_the_published_code(name, capsys):
-    holds(capsys, recorded(name))
+    trains(capsys, recorded(name))
 
 
 def test_recorded_numbers_whose_weights_follow_a_recipe(capsys):
-    holds(capsys, recorded("golden_mosi_aligned_recipe.npz"), "--keys", recorded(KEYS))
+    trains(capsys, recorded("golden_mosi_aligned_recipe.npz"), "--keys", recorded(KEYS))
 
 
 def test_a_recipe_gives_the_weights_that_are_recorded():
@@ -201,6 +223,89 @@ def test_fast_inference_on_the_small_file():
     for graph in Graph:
         recorded_edges = golden.edges[f"edges_{graph.value}"]
         np.testing.assert_allclose(out.edges[graph].T, recorded_edges, rtol=0, atol=parity.TOLERANCE)
+
+
+class TestTraining:
+    """On the small file, with its model's own losses, gradients and steps written into it."""
+
+    @pytest.fixture
+    def trained(self, arrays) -> dict[str, np.ndarray]:
+        return arrays | record_training(arrays)
+
+    def test_holds(self, trained, rewritten, capsys):
+        status, lines, err = replay(capsys, rewritten(trained))
+        assert (status, err) == (0, "")
+        assert max(float(x) for x in training(lines)) < 1e-6
+
+    @pytest.mark.parametrize("factor", [1.1, np.nan])
+    @pytest.mark.parametrize(
+        "changed", [("loss/sim", 0), ("loss_alt/ort_feature_dim", 0), ("grad/l2", 1), ("traj/total_loss", 2)]
+    )
+    def test_every_part_counts(self, changed, factor, trained, rewritten, capsys):
+        part, place = changed
+        trained[part] = np.array(trained[part], dtype=np.float64)
+        trained[part].flat[0] *= factor
+        status, lines, _ = replay(capsys, rewritten(trained))
+        assert status == 1
+        assert float(training(lines)[place]) > 1e-3
+
+    def test_a_gradient_where_none_belongs_counts(self, trained, rewritten, capsys):
+        norms = trained["grad/l2"].copy()
+        norms[np.isnan(norms).argmax()] = 0.0
+        status, lines, _ = replay(capsys, rewritten(trained | {"grad/l2": norms}))
+        assert (status, training(lines)[1]) == (1, "inf")
+
+    def test_what_is_not_held_is_not_replayed(self, trained, rewritten, capsys):
+        kept = {name: x for name, x in trained.items() if not name.startswith(("grad/", "traj/"))}
+        status, lines, _ = replay(capsys, rewritten(kept))
+        assert status == 0
+        assert training(lines)[1:] == ("n/a", "n/a")
+
+    @pytest.mark.parametrize("gone", ["in/labels", "grad/names"])
+    def test_incomplete(self, gone, trained, rewritten, capsys):
+        del trained[gone]
+        status, _, err = replay(capsys, rewritten(trained))
+        assert status == 2
+        assert gone in err
+
+    def test_the_model_is_left_as_it_was(self, trained, rewritten):
+        golden = parity.load(rewritten(trained))
+        before = {name: x.clone() for name, x in golden.model.state_dict().items()}
+        parity.training_deviations(golden)
+        assert all(torch.equal(before[name], x) for name, x in golden.model.state_dict().items())
+
+
+def record_training(arrays) -> dict[str, np.ndarray]:
+    """Losses, norms of gradients and two steps of training of the small model, as a golden file has them."""
+    labels = np.array([[1.0], [-0.4], [1.0], [2.2]], dtype=np.float32)
+    case = parity_training.Replay(parity.load(SMALL).model, parity.load(SMALL).features, {"in/labels": labels})
+    logits, losses = case.losses()
+    recorded_losses = {name: np.array(x) for name, x in parity_training.named_losses(losses).items()}
+    per_step = case.losses(replace(parity_training.WEIGHTS, over_batch=False))[1].orthogonality.item()
+    losses.total.backward()
+    published = [n for n in arrays if n.startswith("q/")]
+    gradients = {name: parameter.grad for name, parameter in case.model.named_parameters()}
+    found = [gradients[parity_training.ours(name[2:])] for name in published]
+    norms = np.array([np.nan if g is None else g.double().norm().item() for g in found])  # before they are clipped
+    optimizer = torch.optim.Adam(case.model.parameters(), lr=1e-4)
+    totals, said = [losses.total.item()], [logits.detach().numpy()]
+    for _ in range(2):
+        torch.nn.utils.clip_grad_value_(case.model.parameters(), 0.6)
+        optimizer.step()
+        optimizer.zero_grad()
+        logits, losses = case.losses()
+        losses.total.backward()
+        totals.append(losses.total.item())
+        said.append(logits.detach().numpy())
+    return {
+        "in/labels": labels,
+        **recorded_losses,
+        "loss_alt/ort_feature_dim": np.array(per_step),
+        "grad/names": np.array([name[2:] for name in published]),
+        "grad/l2": norms,
+        "traj/total_loss": np.array(totals),
+        "traj/output_logit": np.stack(said),
+    }
 
 
 class TestBadInput:

@@ -38,8 +38,8 @@ print(len(block.due))
 """
 UNPROTECTED = """
 import mediapipe
-import dmd_runtime.features.visual as visual
-visual.import_mediapipe = lambda: mediapipe
+import dmd_runtime.features.landmarker as landmarker
+landmarker.import_mediapipe = lambda: mediapipe
 """
 PROTECT = """
 import sys

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dmd_runtime.benchmark.plain_stem import PlainStem
 from dmd_runtime.modality import EDGES, MODALITIES, Graph, Modality
 from dmd_runtime.model.config import DMDConfig
 
@@ -67,6 +68,7 @@ class PlainDMD:
         ``mask`` {m: bool (B, T_m)}, True where a row is real, is this project's addition; without it, what was
         published.
         """
+        features, mask = self._stems(features, mask)
         real = {m: None if mask is None else _steps(mask[m], self.config.kernels[m]) for m in MODALITIES}
         present = None if mask is None else torch.stack([mask[m].any(1) for m in MODALITIES], 1)  # (B, 3)
 
@@ -133,6 +135,19 @@ class PlainDMD:
             exclusive_aligned=exclusive_aligned,
         )
 
+    def _stems(
+        self, features: Mapping[Modality, Tensor], mask: Mapping[Modality, Tensor] | None
+    ) -> tuple[Mapping[Modality, Tensor], Mapping[Modality, Tensor] | None]:
+        """Features and mask behind the stems, which the published model has none of."""
+        features, mask = dict(features), None if mask is None else dict(mask)
+        for m, config in self.config.stems.items():
+            name = f"stems.{m.value}."
+            own = {key.removeprefix(name): p for key, p in self.parameters.items() if key.startswith(name)}
+            features[m], real = PlainStem(config, own)(features[m], None if mask is None else mask[m])
+            if mask is not None and real is not None:
+                mask[m] = real
+        return features, mask
+
     def _conv(self, name: str, x: Tensor) -> Tensor:
         return F.conv1d(x, self.parameters[f"{name}.weight"])
 
@@ -155,6 +170,8 @@ class PlainDMD:
             m: torch.cat([self._linear(f"{unit}.logit", logits), self._linear(f"{unit}.representation", features)], 1)
             for m, (logits, features) in nodes.items()
         }
+        if self.config.edge_form == "interaction":
+            return self._interaction(unit, z, present)
         scores = [self._linear(f"{unit}.edge", torch.cat([z[edge.student], z[edge.teacher]], 1)) for edge in EDGES]
         tempered = torch.cat(scores, 1) / self.config.temperature  # (B, 6)
         if present is None:
@@ -163,6 +180,24 @@ class PlainDMD:
         exists = torch.stack([at[edge.student] & at[edge.teacher] for edge in EDGES], 1)
         weights = torch.where(exists, tempered, -math.inf).softmax(1)
         return torch.where(exists, weights, 0.0)
+
+    def _interaction(self, unit: str, z: Mapping[Modality, Tensor], present: Tensor | None) -> Tensor:
+        """The other form: MLP([z_s, z_t, abs(z_s - z_t), z_s z_t]), and each student's teachers by themselves."""
+        z = {m: self._norm(f"{unit}.norm", x) for m, x in z.items()}
+        scores = {}
+        for edge in EDGES:
+            s, t = z[edge.student], z[edge.teacher]
+            hidden = torch.relu(self._linear(f"{unit}.pair", torch.cat([s, t, (s - t).abs(), s * t], 1)))
+            scores[edge] = self._linear(f"{unit}.edge", hidden)[:, 0] / self.config.temperature  # (B,)
+        weights = z[L].new_zeros(len(z[L]), len(EDGES))
+        for b, sample in enumerate(weights):
+            here = [m for i, m in enumerate(MODALITIES) if present is None or present[b, i]]
+            for student in here:
+                edges = [e for e in EDGES if e.student is student and e.teacher in here]
+                total = sum(math.exp(scores[e][b]) for e in edges)
+                for e in edges:
+                    sample[EDGES.index(e)] = math.exp(scores[e][b]) / total / len(here)
+        return weights
 
     def _transformer(
         self, name: str, target: Tensor, source: Tensor | None, target_real: Tensor | None, source_real: Tensor | None

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from dmd_runtime.errors import ModelError
 from dmd_runtime.features.base import FeatureSpec, nothing
 from dmd_runtime.features.pitch import PitchDetector, RunningPitch, power_at
+from dmd_runtime.features.speech_representation import WIDTH
 from dmd_runtime.messages import FOREVER, AudioBlock, FeatureBlock, Float32, Float64, freeze
 from dmd_runtime.modality import Modality
 from dmd_runtime.sources.base import ANALYSIS_RATE
@@ -81,17 +82,21 @@ class _Memory:
         self.pitch.forget_neighbour()
 
 
-def acoustic_spec(duration: float = 4.0) -> FeatureSpec:
-    """What these features are, for the recipe."""
+def acoustic_spec(model_sha256: str, duration: float = 4.0) -> FeatureSpec:
+    """What the acoustic features are, for the recipe: these, and behind them what a speech encoder hears in a window.
+
+    ``model_sha256`` is that of the encoder's weights; :mod:`dmd_runtime.features.windowed_speech` has its columns.
+    """
     rate_hz = ANALYSIS_RATE / HOP
     return FeatureSpec(
         modality=Modality.ACOUSTIC,
-        name="voice",
-        version=1,
-        dim=len(NAMES),
+        name="voice+whisper-tiny.en",
+        version=2,
+        dim=len(NAMES) + WIDTH,
         rate_hz=rate_hz,
         rows=round(rate_hz * duration),
-        settings={"hop": HOP, "window": WINDOW, "bands": BANDS},
+        window_columns=WIDTH,
+        settings={"hop": HOP, "window": WINDOW, "bands": BANDS, "model_sha256": model_sha256, "context": "window"},
     )
 
 
@@ -101,17 +106,11 @@ class AcousticExtractor:
     A row's time is the centre of its window, its end the window's; rows are handed out six at a time (120 ms).
     Sound that was lost (``lost > 0``) makes the rows that would have looked at it due but missing; the grid of hops
     runs on through the hole.
-
-    Parameters
-    ----------
-    duration : float
-        Window length in seconds, for :attr:`spec`.
     """
 
     names = NAMES
 
-    def __init__(self, duration: float = 4.0) -> None:
-        self.spec = acoustic_spec(duration)
+    def __init__(self) -> None:
         self._analysis = _Analysis()
         self._memory = _Memory()
         self._origin: float | None = None  # session time of sample 0

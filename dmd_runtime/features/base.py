@@ -15,6 +15,8 @@ from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Message, fr
 from dmd_runtime.modality import MODALITIES, Modality
 
 _NO_ROWS = freeze(np.empty((0, 1), dtype=np.float32))
+SHORT = 16
+"""Digits of an encoder's identity that a recipe shows."""
 In_contra = TypeVar("In_contra", contravariant=True)
 
 
@@ -60,6 +62,9 @@ class FeatureSpec:
         Rows per second of media time; None where rows come as they will (tokens).
     rows : int
         Rows T in a window: ``rate_hz * duration`` for a fixed rate, else the cap.
+    window_columns : int
+        How many of the D columns, the last ones, know their whole window and come as
+        :class:`~dmd_runtime.messages.WindowRows`; the others come as blocks.
     settings : mapping
         Whatever else the numbers depend on (JSON values only).
     """
@@ -70,7 +75,13 @@ class FeatureSpec:
     dim: int
     rate_hz: float | None
     rows: int
+    window_columns: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def block_columns(self) -> int:
+        """Columns of the rows in a :class:`~dmd_runtime.messages.FeatureBlock`."""
+        return self.dim - self.window_columns
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object without the modality (it is the key in a recipe)."""
@@ -81,7 +92,7 @@ class FeatureSpec:
             "rate_hz": self.rate_hz,
             "rows": self.rows,
             "settings": dict(self.settings),
-        }
+        } | ({"window_columns": self.window_columns} if self.window_columns else {})
 
 
 @dataclass(frozen=True, kw_only=True)

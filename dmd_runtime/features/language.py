@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmd_runtime.features.base import FeatureSpec, nothing
+from dmd_runtime.features.base import SHORT, FeatureSpec, nothing
 from dmd_runtime.features.text_encoder import TextEncoder
 from dmd_runtime.features.transcription import Transcriber
 from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled
@@ -18,8 +18,11 @@ ROWS = 32
 _APART = 1e-9  # s between pieces of one word, so that times ascend strictly; far below what windows tell apart
 
 
-def language_spec(dim: int = 384) -> FeatureSpec:
-    """What these features are, for the recipe; known without the encoder."""
+def language_spec(dim: int = 384, delta: str | None = None) -> FeatureSpec:
+    """What these features are, for the recipe; known without the encoder.
+
+    ``delta`` is the identity of what a checkpoint changes in the encoder's weights.
+    """
     return FeatureSpec(
         modality=Modality.LANGUAGE,
         name="minilm-l6-v2",
@@ -27,7 +30,8 @@ def language_spec(dim: int = 384) -> FeatureSpec:
         dim=dim,
         rate_hz=None,
         rows=ROWS,
-        settings={"layer": "last", "unit": "word-piece", "context": "utterance"},
+        settings={"layer": "last", "unit": "word-piece", "context": "utterance"}
+        | ({} if delta is None else {"delta": delta[:SHORT]}),
     )
 
 
@@ -50,7 +54,7 @@ class LanguageExtractor:
     @property
     def spec(self) -> FeatureSpec:
         """What these features are, for the recipe."""
-        return language_spec(self._encoder.dim)
+        return language_spec(self._encoder.dim, self._encoder.delta)
 
     def push(self, item: Utterance | SpeechSettled) -> tuple[FeatureBlock, ...]:
         """Encode an utterance, or pass on that speech is settled."""

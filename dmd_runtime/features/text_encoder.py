@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,20 @@ import numpy.typing as npt
 from dmd_runtime.errors import ModelError
 from dmd_runtime.messages import Float32, freeze
 
+if TYPE_CHECKING:  # loads torch
+    from dmd_runtime.model.encoders import Encoder
+
 _NEEDED = ("model.safetensors", "config.json", "tokenizer.json")
 _UNUSED = ("pooler.", "embeddings.position_ids")  # in the file, not needed for hidden states
+MATRICES = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+}
+"""The matrices of a delta in a layer of transformers' BERT."""
 _REMEMBERED = 64  # texts; an utterance and its tentative forms, many times over
 
 
@@ -48,21 +60,35 @@ class TextEncoder:
 
     The same words give the same numbers, and are encoded once (the last 64 texts are remembered).
 
+    Parameters
+    ----------
+    folder : Path
+    device : str
+    delta : Encoder, optional
+        The encoder ``text`` of a checkpoint: a low-rank change of the weights, made once, here.
+
     Raises
     ------
     ModelError
-        A file is missing (named), is not what it should be, or the device cannot be used. Nothing is ever fetched.
+        A file is missing (named), is not what it should be, or the device cannot be used; or the delta is made for
+        a model of another size. Nothing is ever fetched.
+    CheckpointError, ConfigError
+        The delta is none.
     """
 
-    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, device: str = "cpu", delta: Encoder | None = None) -> None:
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
             raise ModelError(f"{folder}: expected a text encoder, but {', '.join(missing)} is missing")
         self.name = folder.name
         self.encoded = 0
         """Texts that were really encoded, not remembered."""
-        self._tokenizer = _load_tokenizer(folder / "tokenizer.json")
-        self._model = _load_model(folder, device)
+        self._tokenizer = load_tokenizer(folder / "tokenizer.json")
+        self._model = load_model(folder, device)
+        self.delta = None if delta is None else delta.identity
+        """Identity of the delta that the weights were changed by."""
+        if delta is not None:
+            _merge(self._model, delta, folder)
         self._device = device
         self._most = int(self._model.config.max_position_embeddings) - 2
         self._first, self._last = (self._mark(text) for text in ("[CLS]", "[SEP]"))
@@ -112,7 +138,8 @@ class TextEncoder:
         return number
 
 
-def _load_tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path) -> Any:
+    """The tokenizer of a ``tokenizer.json``; it pads and cuts nothing."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - only with the model
 
     try:
@@ -124,7 +151,7 @@ def _load_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-def _load_model(folder: Path, device: str) -> Any:
+def load_model(folder: Path, device: str) -> Any:
     """Build the network and fill it from the file; ``from_pretrained`` would also print, and look elsewhere."""
     import torch  # noqa: PLC0415 - seconds of imports that only a session with words needs
     from safetensors.torch import load_file  # noqa: PLC0415
@@ -145,3 +172,26 @@ def _load_model(folder: Path, device: str) -> Any:
         if type(error).__name__ != "SafetensorError":  # the class has no base but Exception
             raise
         raise ModelError(f"{path}: expected a safetensors file, got: {error}") from error
+
+
+def _merge(model: Any, delta: Encoder, folder: Path) -> None:
+    """Add ``scale * b a`` to every matrix that the delta names."""
+    import torch  # noqa: PLC0415 - loaded with the model
+
+    from dmd_runtime.model.encoders import TextDeltaConfig, check  # noqa: PLC0415 - loads torch
+
+    check("text", delta)
+    config = TextDeltaConfig.from_json(delta.config)
+    made_for = (config.layers, config.width, config.intermediate)
+    found = (model.config.num_hidden_layers, model.config.hidden_size, model.config.intermediate_size)
+    if made_for != found:
+        raise ModelError(
+            f"{folder}: expected layers, width and intermediate width {made_for}, which the checkpoint's change of the "
+            f"text encoder is made for, got {found}"
+        )
+    with torch.no_grad():
+        for number, layer in enumerate(model.encoder.layer):
+            for part, where in MATRICES.items():
+                weight = layer.get_submodule(where).weight
+                a, b = (delta.tensors[f"{number}.{part}.{side}"].to(weight.device) for side in "ab")
+                weight += config.scale * (b @ a)

@@ -2,8 +2,8 @@
 
 Metadata (JSON in strings): ``format``, ``config`` (:class:`DMDConfig`), ``recipe`` (the feature recipe it was trained
 with), ``normalisation`` (figures of the features), ``training`` (what it has learned from, with which result; ``null``
-for a model that has learned nothing). Nothing in a file is ever executed, and nothing is made of it before its header
-was found to describe such a model. ``docs/model.md`` has the format in full.
+for a model that has learned nothing), and ``graphs`` where there are none. Nothing in a file is ever executed, and
+nothing is made of it before its header was found to describe such a model. ``docs/model.md`` has the format in full.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,24 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dmd_runtime.errors import CheckpointError, ConfigError
+from dmd_runtime.model import calibration as calibrations
+from dmd_runtime.model import encoders as brought
 from dmd_runtime.model import strict_json
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD
+from dmd_runtime.model.encoders import Encoder
 
 FORMAT = "dmd-checkpoint/1"
 UNTRAINED = "UNTRAINED"
 """Mark of a model that has learned nothing: its readings show that the pipeline works, no more."""
+NO_GRAPH = "no distillation graph in this checkpoint"
+"""What is said of a model without distillation units, instead of drawing edges."""
 MAX_BYTES = 2**29
 """Larger files are refused before they are read; the largest published model has a tenth of it."""
 MAX_HEADER = 2**23
 """Bytes of a header."""
+MAX_CARD = 200_000
+"""Bytes of a model card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,15 @@ class Checkpoint:
         ``{"L": {"mean": […], "scale": […]}, …}``; None leaves features as they are.
     training : mapping or None
         None: untrained.
+    graphs : bool
+        Whether the distillation units are part of it. If not (files of the published code hold none), the model has
+        units of zeros, and no edge of theirs may be shown.
+    encoders : {"face" or "text": Encoder}
+        What the feature extractors must use with it.
+    calibration : {modalities present, as "LV": temperature} or None
+        Of the fused emotion logits.
+    card : str
+        The model card in Markdown; '' where there is none.
     digest : str
         ``sha256:…`` of the file's bytes.
     """
@@ -62,6 +78,10 @@ class Checkpoint:
     recipe: Mapping[str, Any]
     normalisation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
+    graphs: bool = True
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
+    calibration: Mapping[str, float] | None = None
+    card: str = ""
     digest: str = ""
 
     @property
@@ -95,10 +115,11 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            A weight is not finite.
+            A weight is not finite, or an encoder, the calibration or the card is not what :func:`load` would take.
         """
-        state = self.model.state_dict()
+        state = _stored(self.model.state_dict(), graphs=self.graphs)
         tensors = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in state.items()}
+        tensors |= brought.in_file(self.encoders)
         _require_finite(tensors)
         metadata = {
             "format": FORMAT,
@@ -106,8 +127,24 @@ class Checkpoint:
             "recipe": strict_json.write(self.recipe),
             "normalisation": strict_json.write(self.normalisation),
             "training": strict_json.write(self.training),
+            **({} if self.graphs else {"graphs": "false"}),
+            **self._optional(),
         }
         return _canonical(save_tensors(tensors, metadata))
+
+    def _optional(self) -> dict[str, str]:
+        """Entries of the metadata that are left out where there is nothing to say, so that files stay as they were."""
+        found: dict[str, str] = {}
+        try:
+            for name, encoder in self.encoders.items():
+                brought.check(name, encoder)
+            if self.encoders:
+                found["encoders"] = strict_json.write({name: e.config for name, e in self.encoders.items()})
+            if self.calibration is not None:
+                found["calibration"] = strict_json.write(calibrations.check(self.calibration))
+        except ConfigError as error:
+            raise CheckpointError(f"{self.name}: {error}") from error
+        return found | ({"card": _card(self.card)} if self.card else {})
 
     def save(self, path: Path) -> str:
         """Write the file, whole or not at all, and return its digest.
@@ -180,9 +217,19 @@ def _parse(body: bytes) -> tuple[DMD, dict[str, Any]]:
     config = DMDConfig.from_json(_described(metadata, "config", dict))
     described: dict[str, Any] = {"recipe": _described(metadata, "recipe", dict)}
     described |= {name: _described(metadata, name, dict, type(None)) for name in ("normalisation", "training")}
+    if (said := metadata.get("graphs", "true")) not in ("true", "false"):
+        raise CheckpointError(f"its graphs: expected true or false, got {_short(said)}")
+    graphs = described["graphs"] = said == "true"
+    encoders = _described(metadata, "encoders", dict) if "encoders" in metadata else {}
+    if "calibration" in metadata:
+        described["calibration"] = calibrations.check(_described(metadata, "calibration", dict))
+    described["card"] = _card(metadata.get("card", ""))
 
     with torch.device("meta"):
-        sizes = {name: tuple(tensor.shape) for name, tensor in DMD(config).state_dict().items()}
+        state = _stored(DMD(config).state_dict(), graphs=graphs)
+    sizes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for part, sizes_of in encoders.items():
+        sizes |= {f"{brought.PREFIX}{part}.{name}": shape for name, shape in brought.shapes(part, sizes_of).items()}
     for name in {**sizes, **header}:
         expected, found = ("F32", sizes.get(name)), _type_and_shape(header.get(name))
         if expected != found:
@@ -194,8 +241,24 @@ def _parse(body: bytes) -> tuple[DMD, dict[str, Any]]:
     _require_finite(tensors)
     with torch.random.fork_rng(devices=[]):  # building a model draws random numbers
         model = DMD(config)
-    model.load_state_dict(tensors)
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(brought.PREFIX)}
+    model.load_state_dict(weights, strict=graphs)  # else all but the units, as was checked above
+    if not graphs:
+        blank_graphs(model)
+    described["encoders"] = brought.from_file(encoders, tensors)
     return model.eval(), described
+
+
+def blank_graphs(model: DMD) -> None:
+    """Set both distillation units to zeros: they have learned nothing, and then say nothing."""
+    with torch.no_grad():
+        for parameter in model.graphs.parameters():
+            parameter.zero_()
+
+
+def _stored(state: Mapping[str, Tensor], *, graphs: bool) -> dict[str, Tensor]:
+    """The part of a ``state_dict`` that a checkpoint with or without graphs holds."""
+    return {name: tensor for name, tensor in state.items() if graphs or not name.startswith("graphs.")}
 
 
 def _header(body: bytes) -> dict[str, Any]:
@@ -217,6 +280,16 @@ def _described(metadata: Mapping[str, Any], name: str, *kinds: type) -> Any:
     if not isinstance(value, kinds):
         raise CheckpointError(f"its {name}: expected an object, got {_short(value)}")
     return value
+
+
+def _card(text: Any) -> str:
+    """The card, if it is text of a size that people read."""
+    try:
+        if isinstance(text, str) and len(text.encode()) <= MAX_CARD:
+            return text
+    except UnicodeEncodeError as error:
+        raise CheckpointError(f"its card: expected text, got {_short(error)}") from error
+    raise CheckpointError(f"its card: expected text of at most {MAX_CARD // 1000} kB, got {_short(text)}")
 
 
 def _type_and_shape(entry: Any) -> tuple[Any, Any]:

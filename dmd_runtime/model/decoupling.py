@@ -35,8 +35,9 @@ class Decoupled(NamedTuple):
 class Decoupling(nn.Module):
     """Projects three modalities to one width and splits each.
 
-    The first convolution has no padding: T_m rows become T_m - k_m + 1 steps. Deviates: the reference leaves the
-    convolution out where D_m equals d, and its sizes then no longer fit; here it is always there.
+    The first convolution has no padding: T_m rows, behind a stem where there is one, become T_m - k_m + 1 steps.
+    Deviates: the reference leaves the convolution out where D_m equals d, and its sizes then no longer fit; here it is
+    always there.
     """
 
     def __init__(self, config: DMDConfig) -> None:
@@ -45,7 +46,7 @@ class Decoupling(nn.Module):
         self.kernels = dict(config.kernels)
         self.text_dropout = nn.Dropout(config.dropout.text)
         self.project = nn.ModuleDict(
-            {m.value: nn.Conv1d(config.dims[m], d, config.kernels[m], bias=False) for m in MODALITIES}
+            {m.value: nn.Conv1d(config.inner_dims[m], d, config.kernels[m], bias=False) for m in MODALITIES}
         )
         self.exclusive = nn.ModuleDict({m.value: nn.Conv1d(d, d, 1, bias=False) for m in MODALITIES})
         self.common = nn.Conv1d(d, d, 1, bias=False)

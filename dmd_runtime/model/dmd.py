@@ -6,7 +6,7 @@ Li, Wang and Cui, *Decoupled Multimodal Distilling for Emotion Recognition*, CVP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.crossmodal import Transformer, last_step
 from dmd_runtime.model.decoupling import Decoupled, Decoupling
-from dmd_runtime.model.distillation import Edges, GraphDistillationUnit
+from dmd_runtime.model.distillation import UNITS, Edges
+from dmd_runtime.model.stems import Stems
 
 ByModality = Mapping[Modality, Tensor]
 
@@ -130,15 +131,23 @@ class DMD(nn.Module):
         self.gate = _each(lambda _: nn.Linear(2 * d, 2 * d))
         self.common_gate = nn.Linear(3 * d, 3 * d)
         self.fusion = ResidualHead(9 * d, 9 * d, c, drop.output)
+        unit = UNITS[config.edge_form]
         self.graphs = nn.ModuleDict(
             {
-                graph.value: GraphDistillationUnit(c, width, config.graph_width[graph], config.temperature)
+                graph.value: unit(c, width, config.graph_width[graph], config.temperature)
                 for graph, width in ((Graph.HOMOGENEOUS, d), (Graph.HETEROGENEOUS, 2 * d))
             }
         )
+        self.stems = Stems(config)
 
-    def forward(self, features: ByModality, mask: ByModality | None = None) -> DMDOutput:
-        """Predict from ``features`` {m: (B, T_m, D_m)}; ``mask`` {m: bool (B, T_m)} is True where a row is real."""
+    def forward(
+        self, features: ByModality, mask: ByModality | None = None, *, absent: Collection[Modality] = ()
+    ) -> DMDOutput:
+        """Predict from ``features`` {m: (B, T_m, D_m)}; ``mask`` {m: bool (B, T_m)} is True where a row is real.
+
+        ``absent`` are modalities that no sample of the batch has, by its mask: the same numbers, sooner.
+        """
+        features, mask = self.stems(features, mask)
         rows: Mapping[Modality, Tensor | None] = mask or dict.fromkeys(MODALITIES)
         real = {m: self.decoupling.steps(m, rows[m]) for m in MODALITIES}  # (B, T')
         here = {m: None if r is None else r.any(dim=1) for m, r in real.items()}  # (B,)
@@ -147,10 +156,13 @@ class DMD(nn.Module):
         exclusive = {m: parts[m].exclusive.transpose(1, 2) for m in MODALITIES}
 
         homogeneous = {m: self.homogeneous[m.value](common[m].flatten(1), here[m]) for m in MODALITIES}
-        shared = [self._attend_common(m, common[m], real[m]) for m in MODALITIES]  # three of (B, d)
+        nobody = common[MODALITIES[0]].new_zeros(len(common[MODALITIES[0]]), self.config.width)  # (B, d)
+        shared = [nobody if m in absent else self._attend_common(m, common[m], real[m]) for m in MODALITIES]
         fused_common = torch.cat(shared, dim=1)  # (B, 3d)
 
-        memory = {m: self._remember(m, exclusive, real) for m in MODALITIES}  # (B, 2d)
+        memory = {  # (B, 2d)
+            m: nobody.repeat(1, 2) if m in absent else self._remember(m, exclusive, real) for m in MODALITIES
+        }
         heterogeneous = {m: self.heterogeneous[m.value](memory[m], here[m]) for m in MODALITIES}
         gated = [_only(torch.sigmoid(self.gate[m.value](memory[m])), here[m]) for m in MODALITIES]
         fused = self.fusion(torch.cat([*gated, torch.sigmoid(self.common_gate(fused_common))], dim=1))  # (B, 9d)

@@ -3,7 +3,8 @@
 What only training needs is left out (reconstruction, cycle, aligned projections, the head of the common parts), and the
 rest is the same equations in fewer and larger products: ``fast_group`` follows the paper from features to vertices,
 ``fast_transformer`` runs transformers of equal shape as one, ``fast_attention`` skips the future, ``fast_readout``
-folds heads and graph units together. ``docs/performance.md`` has the figures and what did not pay.
+folds heads and graph units together; stems and units of the form "interaction" run as they are.
+``docs/performance.md`` has the figures and what did not pay.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from torch import Tensor, nn
 
 from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model.dmd import DMD
-from dmd_runtime.model.fast_affine import Affine, Stacked, as_rows
+from dmd_runtime.model.fast_affine import Affine, Stacked, as_rows, frozen_copy
 from dmd_runtime.model.fast_group import ByModality, TargetGroup
-from dmd_runtime.model.fast_readout import FrozenHead, edge_ends, edge_weights, vertex
+from dmd_runtime.model.fast_readout import FrozenHead, edge_ends, edge_reader, vertices
 
 _log = logging.getLogger(__name__)
 
@@ -65,11 +66,13 @@ class FastDMD:
             TargetGroup(model, targets) for targets in ([MODALITIES] if aligned else [(m,) for m in MODALITIES])
         ]
         heads, graph = [parts.heterogeneous[m.value] for m in MODALITIES], parts.graphs[Graph.HETEROGENEOUS.value]
-        self._heterogeneous = FrozenHead(heads, [vertex(h, graph, representation_is_hidden=False) for h in heads])
+        self._heterogeneous = vertices(heads, graph, representation_is_hidden=False)
         self._like = model.fusion.narrow.weight.detach().new_empty(0)
         self._gate = Stacked.of([Affine.of(parts.gate[m.value]) for m in MODALITIES], self._like)
         self._common_gate = Stacked.of([Affine.of(model.common_gate)], self._like)
         self._ends = edge_ends(self._like)
+        self._edges = {g: edge_reader(parts.graphs[g.value], config.outputs, self._ends) for g in Graph}
+        self._stems = frozen_copy(model.stems)
         self._fusion = FrozenHead([model.fusion], [(Affine.of(model.fusion.read_out), 0.0)])
 
     @torch.no_grad()
@@ -101,9 +104,9 @@ class FastDMD:
             self(features, mask if masked else None)
 
     def _forward(self, *inputs: Tensor) -> Tensors:
-        """Three features, three masks or none -> logits (B, C), vertices twice (3, B, C + 2), edges twice (B, 6)."""
-        features = dict(zip(MODALITIES, inputs[:3], strict=True))
-        mask = dict(zip(MODALITIES, inputs[3:], strict=True)) if len(inputs) > 3 else None
+        """Three features, three masks or none -> logits (B, C), vertices twice (3, B, C + .), edges twice (B, 6)."""
+        given = dict(zip(MODALITIES, inputs[:3], strict=True))
+        features, mask = self._stems(given, dict(zip(MODALITIES, inputs[3:], strict=True)) if inputs[3:] else None)
         batch = int(inputs[0].shape[0])  # a constant of the trace
         steps, present, exists = None, None, None
         if mask is not None:
@@ -118,7 +121,7 @@ class FastDMD:
         pairs = list(zip(self._groups, parts, strict=True))
         memory = _together([g.remember(p.exclusive, exclusive, steps, batch) for g, p in pairs])  # (3, 2d, B)
         shared = _together([g.attend_common(p.common, steps, batch) for g, p in pairs])  # (3, d, B)
-        homogeneous = _together([p.vertices for p in parts])  # (3, B, C + 2)
+        homogeneous = _together([p.vertices for p in parts])  # (3, B, C + .)
         heterogeneous = self._heterogeneous(as_rows(memory))
 
         gated = self._gate(memory).sigmoid_()  # (3, 2d, B)
@@ -127,13 +130,12 @@ class FastDMD:
             homogeneous, heterogeneous = homogeneous * present[..., None], heterogeneous * present[..., None]
         common = self._common_gate(shared.flatten(0, 1)[None]).sigmoid_()[0]  # (3d, B)
         fused = self._fusion(as_rows(torch.cat([gated.flatten(0, 1), common])[None]))[0]  # (9d, B) -> (B, C)
-        c = self._config.outputs
         return (
             fused,
             homogeneous,
             heterogeneous,
-            edge_weights(homogeneous[..., c:], self._ends, exists),
-            edge_weights(heterogeneous[..., c:], self._ends, exists),
+            self._edges[Graph.HOMOGENEOUS](homogeneous, exists),
+            self._edges[Graph.HETEROGENEOUS](heterogeneous, exists),
         )
 
     def _traced(self, inputs: Sequence[Tensor]) -> Callable[..., Tensors]:

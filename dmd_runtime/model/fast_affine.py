@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 ROW_MULTIPLE = 16
 """Of float32 numbers in a vector register (AVX-512)."""
@@ -100,6 +103,11 @@ def as_rows(x: Tensor) -> Tensor:
     that the library's fast path does not know, and takes ten times as long.
     """
     return x.view(x.shape[0], 1, x.shape[1]) if x.shape[2] == 1 else x.mT
+
+
+def frozen_copy(module: AnyModule) -> AnyModule:
+    """A copy as it stands, for inference: later changes of the module do not reach it."""
+    return copy.deepcopy(module).eval().requires_grad_(False)
 
 
 def exact(parameter: Tensor) -> Tensor:

@@ -14,14 +14,14 @@ from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.dmd import DMD, SOURCES
 from dmd_runtime.model.fast_affine import Affine, exact, padded, placed
 from dmd_runtime.model.fast_attention import Sight
-from dmd_runtime.model.fast_readout import FrozenHead, vertex
+from dmd_runtime.model.fast_readout import vertices
 from dmd_runtime.model.fast_transformer import CrossStack, SelfStack
 
 ByModality = Mapping[Modality, Tensor]
 
 
 class Decoupled(NamedTuple):
-    """Of G modalities: ``exclusive`` and ``common`` parts, embedded (G, d, B * rows); ``vertices`` (G, B, C + 2)."""
+    """Of G modalities: ``exclusive`` and ``common`` parts, embedded (G, d, B * rows); ``vertices`` (G, B, C + .)."""
 
     exclusive: Tensor
     common: Tensor
@@ -59,9 +59,7 @@ class TargetGroup:
 
         homogeneous = [parts.homogeneous[m.value] for m in targets]
         graph = parts.graphs[Graph.HOMOGENEOUS.value]
-        self.homogeneous = FrozenHead(
-            homogeneous, [vertex(h, graph, representation_is_hidden=True) for h in homogeneous], arrange
-        )
+        self.homogeneous = vertices(homogeneous, graph, arrange, representation_is_hidden=True)
         self.common = SelfStack([parts.common_attention[m.value] for m in targets], heads, self.steps)
         self.memory = SelfStack([parts.memory[m.value] for m in targets], heads, self.steps)
         pairs = [(m, s) for m in targets for s in SOURCES[m]]

@@ -12,7 +12,8 @@ from dmd_runtime.clock import Clock
 from dmd_runtime.features.standardize import Standardizer
 from dmd_runtime.messages import Probabilities, Provenance, Reading, Window
 from dmd_runtime.modality import EDGES, MODALITIES, Edge, Graph, Modality
-from dmd_runtime.model.checkpoint import Checkpoint
+from dmd_runtime.model import calibration
+from dmd_runtime.model.checkpoint import NO_GRAPH, Checkpoint
 from dmd_runtime.model.fast import FastDMD, FastOutput
 
 SENTIMENT_RANGE = 3.0
@@ -25,9 +26,9 @@ class Interpreter:
     Parameters
     ----------
     checkpoint : Checkpoint
-        Labels and prior.
+        Labels, calibration and prior.
     model : FastDMD
-        Of that checkpoint, with both graph-distillation units.
+        Of that checkpoint. Where it has no distillation graph, readings have no edges, and say so.
     standardizer : Standardizer
     device : torch.device
     clock : Clock
@@ -48,7 +49,9 @@ class Interpreter:
     ) -> None:
         self._labels: Sequence[str] = checkpoint.config.labels
         self._sentiment = checkpoint.config.sentiment
-        self._prior = _priors(checkpoint)
+        self._graphs = checkpoint.graphs
+        self._prior = _priors(checkpoint) if checkpoint.graphs else None
+        self._calibration = checkpoint.calibration
         self._model = model
         self._standardizer = standardizer
         self._device = device
@@ -80,12 +83,14 @@ class Interpreter:
         fused = out.logits[0].float().cpu().numpy()
         nodes = {graph: {m: out.node_logits[graph][m][0].float().cpu().numpy() for m in present} for graph in Graph}
         edges = {graph: out.edges[graph][0].float().cpu().numpy() for graph in Graph}
+        drawn = self._graphs and len(present) > 1
         return replace(
             blank,
-            emotion=self._emotion(fused),
+            emotion=self._emotion(fused, calibration.temperature(self._calibration, present)),
             sentiment=self._score(fused),
             unimodal={g: {m: self._emotion(nodes[g][m]) if m in present else None for m in MODALITIES} for g in Graph},
-            edges={g: _weights(edges[g]) if len(present) > 1 else None for g in Graph},
+            edges={g: _weights(edges[g]) if drawn else None for g in Graph},
+            reason=window.reason if self._graphs else ", ".join(filter(None, (window.reason, NO_GRAPH))),
             made_at=self._clock.now(),
         )
 
@@ -100,10 +105,10 @@ class Interpreter:
         with torch.inference_mode():
             return self._model(features, mask)
 
-    def _emotion(self, logits: np.ndarray) -> Probabilities | None:
+    def _emotion(self, logits: np.ndarray, temperature: float = 1.0) -> Probabilities | None:
         if not self._labels:
             return None
-        scores = logits[: len(self._labels)].astype(np.float64)
+        scores = logits[: len(self._labels)].astype(np.float64) / temperature
         p = np.exp(scores - scores.max())
         return dict(zip(self._labels, (p / p.sum()).tolist(), strict=True))
 

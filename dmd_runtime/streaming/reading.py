@@ -7,7 +7,16 @@ import threading
 from collections.abc import Callable
 
 from dmd_runtime.clock import Clock
-from dmd_runtime.messages import FOREVER, FeatureBlock, Message, Reading, SpeechActivity, Utterance, Window
+from dmd_runtime.messages import (
+    FOREVER,
+    FeatureBlock,
+    Message,
+    Reading,
+    SpeechActivity,
+    Utterance,
+    Window,
+    WindowRows,
+)
 from dmd_runtime.streaming.attribution import WordAttribution
 from dmd_runtime.streaming.channel import Channel, ChannelClosed
 from dmd_runtime.streaming.health import StageStats
@@ -18,7 +27,7 @@ logger = logging.getLogger(__name__)
 _FAR_BEHIND = 4
 """Steps that a live reading may be late before windows are left out."""
 
-Features = FeatureBlock | SpeechActivity | Utterance
+Features = FeatureBlock | WindowRows | SpeechActivity | Utterance
 
 
 class ReadingStage:
@@ -109,7 +118,7 @@ class ReadingStage:
     def _take(self, message: Features) -> None:
         if not isinstance(message, Utterance):
             self._builder.add(message)
-        if not isinstance(message, SpeechActivity):
+        if isinstance(message, FeatureBlock | Utterance):
             self._attribution.add(message)
 
     def _patience(self) -> float | None:

@@ -28,6 +28,7 @@ from dmd_runtime.messages import (
     SpeechActivity,
     Utterance,
     VideoFrame,
+    WindowRows,
     Word,
 )
 from dmd_runtime.modality import Modality
@@ -142,7 +143,7 @@ class Session:
             **ports,
         )
         self.reading = ReadingStage(
-            WindowBuilder(self.config.window, toolbox.recipe, self.absent),
+            WindowBuilder(self.config.window, toolbox.recipe, self.absent, sound=self.source.info.has_audio),
             WordAttribution(vision=Modality.VISUAL not in self.absent),
             toolbox.interpreter(clock=self.clock, marks=self.marks),
             channel=features,
@@ -312,7 +313,7 @@ class Session:
         if isinstance(message, SpeechSegment | SpeechSettled):
             self.words.channel.put(message)
             return
-        if isinstance(message, FeatureBlock | SpeechActivity | Utterance):
+        if isinstance(message, FeatureBlock | WindowRows | SpeechActivity | Utterance):
             self.reading.channel.put(message)
         elif isinstance(message, Reading):
             self.counts.reading(message.made_at)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,68 +15,40 @@ from dmd_runtime.assets import Assets, FetchCancelledError, Progress
 from dmd_runtime.clock import Clock
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import AssetError, CheckpointError, ModelError
-from dmd_runtime.features.acoustic import AcousticExtractor, acoustic_spec
-from dmd_runtime.features.base import Block, Recipe, nothing
-from dmd_runtime.features.language import LanguageExtractor, SpokenLanguage, language_spec
+from dmd_runtime.features.base import Block, nothing
+from dmd_runtime.features.language import SpokenLanguage
 from dmd_runtime.features.silero import SileroModel
 from dmd_runtime.features.standardize import Standardizer
-from dmd_runtime.features.text_encoder import TextEncoder
 from dmd_runtime.features.transcription import Transcriber, TranscriptionConfig, WhisperRecogniser
-from dmd_runtime.features.visual import VisualExtractor, visual_spec
+from dmd_runtime.features.visual import VisualExtractor
 from dmd_runtime.features.voice_activity import (
     SpeechSegment,
     SpeechSettled,
     VoiceActivityConfig,
     VoiceActivityDetector,
 )
-from dmd_runtime.messages import AudioBlock, FeatureBlock, Provenance
+from dmd_runtime.messages import FeatureBlock, Provenance
 from dmd_runtime.modality import Modality
 from dmd_runtime.model.checkpoint import Checkpoint, load, untrained
-from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.fast import FastDMD
 from dmd_runtime.privacy import import_mediapipe, quiet_hub
 from dmd_runtime.resources import resource
 from dmd_runtime.sources.base import SourceInfo
+from dmd_runtime.streaming.extractors import LABELS, Extractors, live_config, live_recipe
+from dmd_runtime.streaming.hearing import Hearing
 from dmd_runtime.streaming.inference import Interpreter
 from dmd_runtime.streaming.speech_models import speech_model_folder
 
+__all__ = ["LABELS", "Toolbox", "find_checkpoint", "live_config", "live_recipe", "torch_device"]
+
 logger = logging.getLogger(__name__)
 
-LABELS = ("happiness", "neutral", "surprise", "sadness", "anger", "fear", "disgust")
-"""Ekman's six and neutral: the classes of an untrained model."""
-_FACES, _TEXT = "face_landmarker", "minilm-l6-v2"
 _SENT = {Modality.VISUAL: "no video", Modality.ACOUSTIC: "no sound", Modality.LANGUAGE: "no sound"}
 
+STARTER = "starter"
+"""The checkpoint that is used where none is asked for."""
+T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
-
-
-def live_config(recipe: Recipe) -> DMDConfig:
-    """The size of model that runs live on two cores, for the features of ``recipe``."""
-    return DMDConfig(
-        dims={m: spec.dim for m, spec in recipe.specs.items()},
-        lengths={m: spec.rows for m, spec in recipe.specs.items()},
-        kernels={Modality.LANGUAGE: 3, Modality.VISUAL: 3, Modality.ACOUSTIC: 5},
-        width=32,
-        heads=4,
-        layers=2,
-        labels=LABELS,
-    )
-
-
-class Hearing:
-    """Acoustic features and voice activity of the same sound, as one block for one thread."""
-
-    def __init__(self, voice: AcousticExtractor, activity: VoiceActivityDetector) -> None:
-        self._voice = voice
-        self._activity = activity
-
-    def push(self, block: AudioBlock) -> Sequence[Any]:
-        """Take sound; speech comes first, so that it is decoded while the rest is still in work."""
-        return (*self._activity.push(block), *self._voice.push(block))
-
-    def finish(self) -> Sequence[Any]:
-        """The tails of both."""
-        return (*self._activity.finish(), *self._voice.finish())
 
 
 class Missing:
@@ -98,17 +69,13 @@ class Missing:
         return (nothing(self._modality),)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Speech:
-    recogniser: WhisperRecogniser
-    encoder: TextEncoder
-
-
 class Toolbox:
     """Loaded models, shared by the sessions of a process that follow one another; :meth:`load` makes one.
 
     Attributes
     ----------
+    extractors : Extractors
+        Make what turns pictures, sound and words into features.
     recipe : Recipe
         Of the extractors that run here; the checkpoint's is the same.
     checkpoint : Checkpoint
@@ -124,23 +91,22 @@ class Toolbox:
         self,
         config: SessionConfig,
         *,
-        recipe: Recipe,
+        extractors: Extractors,
         checkpoint: Checkpoint,
         device: torch.device,
-        faces: Path | None,
-        voice: SileroModel,
-        speech: _Speech | None,
+        activity: SileroModel,
+        recogniser: WhisperRecogniser | None,
         missing: Mapping[Modality, str],
     ) -> None:
         self.config = config
-        self.recipe = recipe
+        self.extractors = extractors
+        self.recipe = recipe = extractors.recipe
         self.checkpoint = checkpoint
         self.device = device
         self.marks = checkpoint.marks
         self.missing = dict(missing)
-        self._faces = faces
-        self._voice = voice
-        self._speech = speech
+        self._activity = activity
+        self._recogniser = recogniser
         figures = checkpoint.normalisation
         self._standardizer = (
             Standardizer.identity(recipe) if figures is None else Standardizer.from_json(figures, recipe)
@@ -173,31 +139,28 @@ class Toolbox:
         quiet_hub()
         torch.set_num_threads(config.runtime.threads)
         device = torch_device(config.runtime.device)
-        recipe = live_recipe(config, assets)
-        chosen = (
-            untrained(live_config(recipe), recipe.to_json())
-            if checkpoint is None
-            else load(find_checkpoint(checkpoint))
-        )
+        chosen = _chosen(checkpoint)
+
+        gathering = _Gathering(assets, progress, cancel)
+        extractors = Extractors(config, assets, chosen, fetch=gathering.fetch)
+        recipe = extractors.recipe
+        if chosen is None:
+            chosen = untrained(live_config(recipe), recipe.to_json())
         chosen.require(recipe.to_json())
-        missing: dict[Modality, str] = {}
-
-        def fetch(name: str) -> Path:
-            return assets.fetch(name, on_progress=progress, cancel=cancel)
-
-        faces = _optional(Modality.VISUAL, missing, "face model", lambda: fetch(_FACES))
-        speech = _load_speech(config, assets, missing, fetch)
-        if faces is not None:
+        if gathering.optional(Modality.VISUAL, "face model", lambda: extractors.faces) is not None:
             _warm_vision()
+        gathering.optional(Modality.ACOUSTIC, "speech encoder", lambda: extractors.speech)
+        recogniser = _recogniser(config, assets, gathering)
+        if recogniser and gathering.optional(Modality.LANGUAGE, "text encoder", lambda: extractors.text) is None:
+            recogniser = None
         return cls(
             config,
-            recipe=recipe,
+            extractors=extractors,
             checkpoint=chosen,
             device=device,
-            faces=faces,
-            voice=SileroModel(),
-            speech=speech,
-            missing=missing,
+            activity=SileroModel(),
+            recogniser=recogniser,
+            missing=gathering.missing,
         )
 
     def absent_for(self, info: SourceInfo) -> dict[Modality, str]:
@@ -211,23 +174,20 @@ class Toolbox:
 
     def visual(self) -> VisualExtractor | Missing:
         """A new extractor of face features; its thread opens it."""
-        if self._faces is None:
-            return Missing(Modality.VISUAL)
-        return VisualExtractor(self._faces, self.config.window.duration, self.config.visual.rate_hz)
+        return Missing(Modality.VISUAL) if Modality.VISUAL in self.missing else self.extractors.visual()
 
     def sound(self, *, partial: bool) -> Hearing:
         """A new front end for sound; ``partial``: also tentative segments of an utterance that goes on."""
         every = self.config.speech.partial_every
         settings = VoiceActivityConfig(partial_every=every if partial and every > 0 else None)
-        detector = VoiceActivityDetector(settings, self._voice)
-        return Hearing(AcousticExtractor(self.config.window.duration), detector)
+        voice = None if Modality.ACOUSTIC in self.missing else self.extractors.voice()
+        return Hearing(VoiceActivityDetector(settings, self._activity), voice)
 
     def words(self) -> Block[SpeechSegment | SpeechSettled]:
         """A new recogniser with its encoder."""
-        if self._speech is None:
+        if self._recogniser is None:
             return Missing(Modality.LANGUAGE)
-        recogniser, encoder = self._speech.recogniser, self._speech.encoder
-        return SpokenLanguage(Transcriber(recogniser, recogniser.config), LanguageExtractor(encoder))
+        return SpokenLanguage(Transcriber(self._recogniser, self._recogniser.config), self.extractors.language())
 
     def interpreter(self, *, clock: Clock, marks: tuple[str, ...]) -> Interpreter:
         """What turns windows into readings; ``marks`` are the session's."""
@@ -256,23 +216,17 @@ class Toolbox:
                 "trained": self.checkpoint.training is not None,
             },
             "recipe": self.recipe.to_json(),
-            "speech_model": None if self._speech is None else self._speech.recogniser.name,
+            "speech_model": None if self._recogniser is None else self._recogniser.name,
             "device": str(self.device),
         }
 
 
-def live_recipe(config: SessionConfig, assets: Assets) -> Recipe:
-    """The recipe of the extractors that run here; the same whether their model files are here or not."""
-    duration = config.window.duration
-    (faces,) = assets[_FACES].files
-    return Recipe(
-        duration=duration,
-        specs={
-            Modality.LANGUAGE: language_spec(),
-            Modality.VISUAL: visual_spec(faces.sha256, duration, config.visual.rate_hz),
-            Modality.ACOUSTIC: acoustic_spec(duration),
-        },
-    )
+def _chosen(name: str | Path | None) -> Checkpoint | None:
+    """The checkpoint of that name or place; by default the starter, where one ships; None: an untrained model."""
+    if name is None:
+        shipped = resource("checkpoints") / f"{STARTER}.safetensors"
+        return load(shipped) if shipped.is_file() else None
+    return load(find_checkpoint(name))
 
 
 def find_checkpoint(name: str | Path) -> Path:
@@ -309,37 +263,59 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _load_speech(
-    config: SessionConfig, assets: Assets, missing: dict[Modality, str], fetch: Callable[[str], Path]
-) -> _Speech | None:
-    """Recogniser and encoder, or None with the reason in ``missing``."""
+class _Gathering:
+    """Model files fetched one after the other; ``missing`` is what could not be had, and why."""
+
+    def __init__(self, assets: Assets, progress: OnProgress | None, cancel: Event | None) -> None:
+        self._assets = assets
+        self._progress = progress
+        self._cancel = cancel
+        self._failed: dict[str, AssetError] = {}
+        self.missing: dict[Modality, str] = {}
+
+    def fetch(self, name: str) -> Path:
+        """Give the place of a model; one that could not be had is not tried again, though two ask for it."""
+        if name in self._failed:
+            raise self._failed[name]
+        try:
+            return self._assets.fetch(name, on_progress=self._progress, cancel=self._cancel)
+        except FetchCancelledError:
+            raise
+        except AssetError as error:
+            self._failed[name] = error
+            raise
+
+    def optional(self, modality: Modality, what: str, get: Callable[[], T]) -> T | None:
+        """Get it, or None with the reason in ``missing``."""
+        told = len(self._failed)
+        try:
+            return get()
+        except FetchCancelledError:
+            raise
+        except AssetError as error:
+            if len(self._failed) > told:
+                logger.warning("%s", error)
+            self.missing.setdefault(modality, f"{what} missing (dmd models fetch)")
+            return None
+
+
+def _recogniser(config: SessionConfig, assets: Assets, gathering: _Gathering) -> WhisperRecogniser | None:
+    """The recogniser, or None with the reason in ``gathering.missing``."""
     name = config.speech.model
     if name == "none":
-        missing[Modality.LANGUAGE] = "speech recognition is off"
+        gathering.missing[Modality.LANGUAGE] = "speech recognition is off"
         return None
-    default = SessionConfig.load().speech.model
-    if name == default:
-        folder = _optional(Modality.LANGUAGE, missing, "speech model", lambda: speech_model_folder(name, assets, fetch))
-    else:
-        folder = speech_model_folder(name, assets, fetch)
-    text = _optional(Modality.LANGUAGE, missing, "text encoder", lambda: fetch(_TEXT))
-    if folder is None or text is None:
+
+    def get() -> Path:
+        return speech_model_folder(name, assets, gathering.fetch)
+
+    default = name == SessionConfig.load().speech.model
+    folder = gathering.optional(Modality.LANGUAGE, "speech model", get) if default else get()
+    if folder is None:
         return None
     settings = TranscriptionConfig(language=config.speech.language)
     device = "cpu" if config.runtime.device == "mps" else config.runtime.device
-    recogniser = WhisperRecogniser(folder, settings, device=device, threads=config.runtime.threads)
-    return _Speech(recogniser=recogniser, encoder=TextEncoder(text))
-
-
-def _optional(modality: Modality, missing: dict[Modality, str], what: str, get: Callable[[], Path]) -> Path | None:
-    try:
-        return get()
-    except FetchCancelledError:
-        raise
-    except AssetError as error:
-        logger.warning("%s", error)
-        missing.setdefault(modality, f"{what} missing (dmd models fetch)")
-        return None
+    return WhisperRecogniser(folder, settings, device=device, threads=config.runtime.threads)
 
 
 def _warm_vision() -> None:

@@ -1,7 +1,8 @@
 """Windows over three streams of features: pure, touched by one thread, independent of the order of arrival.
 
 A window is a function of the rows inside its span alone. Rows of a fixed rate keep their place in time (a missing face
-leaves a masked slot); tokens are packed to the right. Nothing that looked past ``span.end`` is used.
+leaves a masked slot); tokens are packed to the right. Nothing that looked past ``span.end`` is used. Rows that know a
+whole window are in that window only; without them the modality is missing in it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 
 from dmd_runtime.config import WindowConfig
 from dmd_runtime.features.base import FeatureSpec, Recipe
+from dmd_runtime.features.layout import EPSILON as _EPSILON
+from dmd_runtime.features.layout import lay_out, with_window_rows
 from dmd_runtime.messages import (
     EMPTY_TIMES,
     FOREVER,
@@ -23,13 +26,14 @@ from dmd_runtime.messages import (
     Span,
     SpeechActivity,
     Window,
+    WindowRows,
     freeze,
 )
 from dmd_runtime.modality import MODALITIES, Modality
 
-_EPSILON = 1e-6  # s; far below any row's spacing, far above float error in session times
 _HOLE = 0.5  # s without anything due: the device is silent, and its rows count as missing
 _ABSENT = {Modality.LANGUAGE: "no words", Modality.VISUAL: "no face", Modality.ACOUSTIC: "silence"}
+_LATE = "voice not encoded in time"
 _ALONE = {Modality.LANGUAGE: "words only", Modality.VISUAL: "face only", Modality.ACOUSTIC: "voice only"}
 
 
@@ -42,7 +46,8 @@ class _Track:
         self.times: Float64 = EMPTY_TIMES
         self.ends: Float64 = EMPTY_TIMES
         self.due: Float64 = EMPTY_TIMES
-        self.values: Float32 = np.empty((0, spec.dim), dtype=np.float32)
+        self.values: Float32 = np.empty((0, spec.block_columns), dtype=np.float32)
+        self.window_rows: dict[float, Float32] = {}  # by the window's end
         self.last_row = -math.inf
         self._pending: list[FeatureBlock] = []
 
@@ -83,20 +88,17 @@ class _Track:
 
     def lay_out(self, rows: slice, span: Span, duration: float) -> tuple[Float32, Bool]:
         """The window's (T, D) values and (T,) mask."""
-        usable = self.ends[rows] <= span.end + _EPSILON
-        times, values = self.times[rows][usable], self.values[rows][usable]
-        out = np.zeros((self.spec.rows, self.spec.dim), dtype=np.float32)
-        mask = np.zeros(self.spec.rows, dtype=np.bool_)
-        if self.spec.rate_hz is None:
-            count = min(len(times), self.spec.rows)
-            slots = np.arange(self.spec.rows - count, self.spec.rows)
-            values = values[len(values) - count :]
-        else:
-            slots = np.floor((times - (span.end - duration)) * self.spec.rate_hz + _EPSILON).astype(np.int64)
-            slots = np.clip(slots, 0, self.spec.rows - 1)
-        out[slots] = values
-        mask[slots] = True
-        return freeze(out), freeze(mask)
+        values, mask = lay_out(
+            self.spec, self.times[rows], self.ends[rows], self.values[rows], span=span, duration=duration
+        )
+        if self.spec.window_columns:
+            own = self.window_rows.get(span.end, np.empty((0, self.spec.window_columns), dtype=np.float32))
+            values, mask = with_window_rows(values, mask, own)
+        return freeze(values), freeze(mask)
+
+    def encoded(self, end: float) -> bool:
+        """Whether the rows that belong to the window ending at ``end`` alone have come, if there are such."""
+        return not self.spec.window_columns or end in self.window_rows
 
     def share_of_due(self, rows: slice, span: Span) -> float:
         """Rows that came over rows that were due; a hole in what was due counts at the full rate."""
@@ -134,19 +136,26 @@ class WindowBuilder:
         Widths and rows of the three modalities.
     absent : mapping modality -> reason
         Modalities that this session cannot have ("no microphone"); they never hold a window up.
+    sound : bool
+        Whether there is sound, so that voice activity is to be waited for.
     """
 
-    def __init__(self, config: WindowConfig, recipe: Recipe, absent: Mapping[Modality, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: WindowConfig,
+        recipe: Recipe,
+        absent: Mapping[Modality, str] | None = None,
+        *,
+        sound: bool = True,
+    ) -> None:
         self._config = config
         self._absent = dict(absent or {})
         self._tracks = {m: _Track(recipe.specs[m]) for m in MODALITIES}
         self._speech: list[Span] = []
-        self._speech_settled = 0.0
+        self._speech_settled = 0.0 if sound else FOREVER
         self._index = 0
         for m in self._absent:
             self._tracks[m].settled_until = FOREVER
-        if Modality.ACOUSTIC in self._absent:
-            self._speech_settled = FOREVER
 
     @property
     def next_end(self) -> float:
@@ -157,7 +166,10 @@ class WindowBuilder:
     def settled(self) -> dict[Modality, bool]:
         """For the next window, whether each modality can change no more."""
         end = self.next_end - _EPSILON
-        settled = {m: self._tracks[m].settled_until >= end for m in MODALITIES}
+        settled = {
+            m: t.settled_until >= end and (t.encoded(self.next_end) or t.settled_until == FOREVER)
+            for m, t in self._tracks.items()
+        }
         settled[Modality.ACOUSTIC] = settled[Modality.ACOUSTIC] and self._speech_settled >= end
         return settled
 
@@ -171,10 +183,13 @@ class WindowBuilder:
         self._index += count
         self._forget(self.next_end - self._config.duration)
 
-    def add(self, message: FeatureBlock | SpeechActivity) -> None:
+    def add(self, message: FeatureBlock | WindowRows | SpeechActivity) -> None:
         """Take one message, in any order between modalities."""
         if isinstance(message, FeatureBlock):
             self._tracks[message.modality].add(message)
+        elif isinstance(message, WindowRows):
+            if message.end >= self.next_end:
+                self._tracks[message.modality].window_rows[message.end] = message.values
         else:
             self._speech.extend(message.spans)
             self._speech_settled = max(self._speech_settled, message.settled_until)
@@ -188,7 +203,8 @@ class WindowBuilder:
         laid = {m: self._tracks[m].lay_out(rows[m], span, self._config.duration) for m in MODALITIES}
         coverage = {m: self._coverage(m, rows[m], span) for m in MODALITIES}
         speech = sum(s.overlap(span) for s in self._speech) / span.duration
-        present = self._presence(coverage, speech, laid)
+        enough = self._enough(coverage, speech)
+        present = {m: enough[m] and bool(laid[m][1].any()) for m in MODALITIES}
         window = Window(
             index=self._index,
             span=span,
@@ -198,7 +214,7 @@ class WindowBuilder:
             speech=min(1.0, speech),
             settled=settled,
             present=present,
-            reason=self._reason(span, coverage, present),
+            reason=self._reason(span, coverage, enough, present),
         )
         self._index += 1
         self._forget(self.next_end - self._config.duration)
@@ -208,30 +224,36 @@ class WindowBuilder:
         track = self._tracks[m]
         return track.share_of_span(rows, span) if track.spec.rate_hz is None else track.share_of_due(rows, span)
 
-    def _presence(
-        self, coverage: Mapping[Modality, float], speech: float, laid: Mapping[Modality, tuple[Float32, Bool]]
-    ) -> dict[Modality, bool]:
-        enough = {
+    def _enough(self, coverage: Mapping[Modality, float], speech: float) -> dict[Modality, bool]:
+        """Whether what came would do for a modality to count."""
+        return {
             Modality.LANGUAGE: coverage[Modality.LANGUAGE] > 0,
             Modality.VISUAL: coverage[Modality.VISUAL] >= self._config.min_coverage_visual,
             Modality.ACOUSTIC: coverage[Modality.ACOUSTIC] >= self._config.min_coverage_acoustic
             and speech >= self._config.min_speech,
         }
-        return {m: enough[m] and bool(laid[m][1].any()) for m in MODALITIES}
 
-    def _reason(self, span: Span, coverage: Mapping[Modality, float], present: Mapping[Modality, bool]) -> str:
-        missing = [m for m in MODALITIES if not present[m]]
-        if not present[Modality.ACOUSTIC] and coverage[Modality.ACOUSTIC] >= self._config.min_coverage_acoustic:
-            missing = [m for m in missing if m is not Modality.LANGUAGE or m in self._absent]  # "silence" says it
-        parts = [self._why(m, span, coverage) for m in missing]
+    def _reason(
+        self,
+        span: Span,
+        coverage: Mapping[Modality, float],
+        enough: Mapping[Modality, bool],
+        present: Mapping[Modality, bool],
+    ) -> str:
+        missing = {m: self._why(m, span, coverage, enough) for m in MODALITIES if not present[m]}
+        if missing.get(Modality.ACOUSTIC) == _ABSENT[Modality.ACOUSTIC] and Modality.LANGUAGE not in self._absent:
+            missing.pop(Modality.LANGUAGE, None)  # "silence" says it
+        parts = list(missing.values())
         here = [m for m in MODALITIES if present[m]]
         return ", ".join([*parts, *(_ALONE[m] for m in here if len(here) == 1)])
 
-    def _why(self, m: Modality, span: Span, coverage: Mapping[Modality, float]) -> str:
+    def _why(self, m: Modality, span: Span, coverage: Mapping[Modality, float], enough: Mapping[Modality, bool]) -> str:
         if m in self._absent:
             return self._absent[m]
         if m is Modality.ACOUSTIC and coverage[m] < self._config.min_coverage_acoustic:
             return "no sound"
+        if enough[m] and not self._tracks[m].encoded(span.end):
+            return _LATE
         since = span.end - max(0.0, self._tracks[m].last_row)
         if m is Modality.VISUAL and since >= 1.0:
             return f"no face for {since:.0f} s"
@@ -240,4 +262,5 @@ class WindowBuilder:
     def _forget(self, before: float) -> None:
         for track in self._tracks.values():
             track.forget(before)
+            track.window_rows = {end: rows for end, rows in track.window_rows.items() if end >= self.next_end}
         self._speech = [s for s in self._speech if s.end > before]

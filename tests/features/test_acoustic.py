@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmd_runtime.errors import ModelError
-from dmd_runtime.features.acoustic import HOP, NAMES, WINDOW, AcousticExtractor
+from dmd_runtime.features.acoustic import HOP, NAMES, WINDOW, AcousticExtractor, acoustic_spec
 from dmd_runtime.messages import FOREVER, AudioBlock, Float32
 from dmd_runtime.modality import Modality
 from tests.features.block_promises import Stream, joined
@@ -56,7 +56,7 @@ def blocks(x: Float32, cuts: Sequence[int] = (), holes: Sequence[tuple[int, int]
 
 def run(items: Sequence[AudioBlock]) -> Stream:
     features = AcousticExtractor()
-    return joined([*(m for item in items for m in features.push(item)), *features.finish()], features.spec.dim)
+    return joined([*(m for item in items for m in features.push(item)), *features.finish()], len(NAMES))
 
 
 def column(stream: Stream, name: str) -> Float32:
@@ -129,8 +129,10 @@ def test_a_constant_offset_changes_nothing_that_is_louder_than_its_rounding() ->
 
 
 def test_rows_are_20_ms_apart_and_a_window_of_4_s_holds_200() -> None:
-    spec = AcousticExtractor().spec
-    assert (spec.modality, spec.rate_hz, spec.rows, spec.dim) == (Modality.ACOUSTIC, 50.0, 200, len(NAMES))
+    spec = acoustic_spec("abc")
+    assert (spec.modality, spec.rate_hz, spec.rows) == (Modality.ACOUSTIC, 50.0, 200)
+    assert (spec.dim, spec.block_columns) == (len(NAMES) + 384, len(NAMES))
+    assert spec.settings["model_sha256"] == "abc"
     np.testing.assert_allclose(np.diff(whole().times), 0.02, atol=1e-9)
     assert len(whole().times) == (len(sound()) - WINDOW) // HOP + 1
     assert whole().times[0] == pytest.approx(START + HALF)

@@ -31,6 +31,7 @@ class Letters:
     """An encoder whose pieces are pairs of letters and whose rows are the word's number and the piece's."""
 
     dim = 2
+    delta = "0123456789abcdef" * 4
 
     def encode(self, words: list[str]) -> EncodedText:
         pieces = [(i, w[j : j + 2]) for i, w in enumerate(words) for j in range(0, len(w), 2)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dmd_runtime.errors import ConfigError, ModelError
 from dmd_runtime.features import face_geometry as geometry
 from dmd_runtime.features import visual
+from dmd_runtime.features.landmarker import Face
 from dmd_runtime.features.visual import BLENDSHAPES, NAMES, RateGate, VisualExtractor
 from dmd_runtime.messages import FOREVER, FaceObservation, FeatureBlock, UInt8
 from dmd_runtime.modality import Modality
@@ -94,22 +95,22 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
 # ------------------------------------------- the extractor around a known model
 
 
-def face(x: float = 0.5, size: float = 1.0, *, yaw: float = 0.0, width: int = 640, height: int = 480) -> visual._Face:
+def face(x: float = 0.5, size: float = 1.0, *, yaw: float = 0.0, width: int = 640, height: int = 480) -> Face:
     """Make a face at rest, ``size`` times 15 pixels a centimetre, its middle at ``x`` widths."""
     points = 15 * size * rest() @ turn(yaw=yaw).T + np.array([x * width, height / 2, 0.0])
     shares = shares_of(points, width=width, height=height)
-    return visual._Face(shares, np.zeros(51, np.float32), turn(yaw=yaw), geometry.bounding_box(shares))
+    return Face(shares, np.zeros(51, np.float32), turn(yaw=yaw), geometry.bounding_box(shares))
 
 
 class FakeLandmarker:
     """Stands in for MediaPipe: says what ``script`` says for the time it is asked about."""
 
-    script: Callable[[float], list[visual._Face]] = staticmethod(lambda t: [face()])
+    script: Callable[[float], list[Face]] = staticmethod(lambda t: [face()])
 
     def __init__(self, path: Path, *, video: bool) -> None:
         self.closed = False
 
-    def detect(self, image: UInt8, t: float | None = None) -> list[visual._Face]:
+    def detect(self, image: UInt8, t: float | None = None) -> list[Face]:
         self.image = image
         return type(self).script(t or 0.0)
 
@@ -123,11 +124,11 @@ def fake(tmp_path: Path) -> Iterator[Callable[..., VisualExtractor]]:
     path = tmp_path / "face_landmarker.task"
     path.write_bytes(b"not read by the fake")
 
-    def make(faces: Callable[[float], list[visual._Face]] | None = None) -> VisualExtractor:
+    def make(faces: Callable[[float], list[Face]] | None = None) -> VisualExtractor:
         FakeLandmarker.script = staticmethod(faces or (lambda t: [face()]))
         return VisualExtractor(path)
 
-    with mock.patch.object(visual, "_Landmarker", FakeLandmarker):
+    with mock.patch.object(visual, "Landmarker", FakeLandmarker):
         yield make
 
 
@@ -232,7 +233,7 @@ def test_the_tracked_face_is_kept_until_another_is_much_larger(
     ids=["walks", "hides", "leaves", "jumps"],
 )
 def test_identity_tells_faces_apart_in_time(
-    fake: Callable[..., VisualExtractor], script: Callable[[float], list[visual._Face]], identities: int
+    fake: Callable[..., VisualExtractor], script: Callable[[float], list[Face]], identities: int
 ) -> None:
     _, said = stream(fake(script), stamps(15.0, 2.5))
     seen = [o.identity for o in observed(said)]

@@ -17,7 +17,7 @@ import pytest
 
 from dmd_runtime.errors import ModelError
 from dmd_runtime.features import face_geometry as geometry
-from dmd_runtime.features import visual
+from dmd_runtime.features import landmarker
 from dmd_runtime.features.visual import NAMES, VisualExtractor
 from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64
 from dmd_runtime.sources.file import FileSource
@@ -235,7 +235,7 @@ def test_chatter_goes_to_the_log_and_what_others_write_passes(
         "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
         "WARNING: the disk is nearly full",
     ]
-    with caplog.at_level(logging.DEBUG), visual._quiet():
+    with caplog.at_level(logging.DEBUG), landmarker.quiet():
         os.write(2, "\n".join([*said, ""]).encode())
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.DEBUG, said[0]),

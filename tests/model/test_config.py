@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from dmd_runtime.errors import ConfigError
 from dmd_runtime.modality import EDGES, MODALITIES, Graph
-from dmd_runtime.model.config import MOST_LAYERS, DMDConfig, Dropout
+from dmd_runtime.model.config import EDGE_FORMS, MOST_LAYERS, STRIDES, DMDConfig, Dropout, StemConfig
 from tests.model.model_factory import make_config
 
 L, V, A = MODALITIES
+STEM = StemConfig(channels=8, stride=2, blocks=1, instance_norm=True, dropout=0.1)
 sizes = st.integers(1, 500)
 probabilities = st.floats(0, 1, exclude_max=True)
 
@@ -24,15 +26,26 @@ def configs(draw) -> DMDConfig:
     kernels = {m: draw(st.integers(1, 9)) for m in MODALITIES}
     heads = draw(st.integers(1, 12))
     labels = draw(st.lists(st.text(min_size=1), unique=True, max_size=5))
+    stems = st.builds(
+        StemConfig,
+        channels=sizes,
+        stride=st.sampled_from(STRIDES),
+        blocks=st.integers(0, MOST_LAYERS),
+        kernel=st.integers(1, 9).map(lambda n: 2 * n + 1),
+        instance_norm=st.booleans(),
+        dropout=probabilities,
+    )
     weights = st.lists(st.floats(0, 1), min_size=len(EDGES), max_size=len(EDGES)).map(tuple)
     return DMDConfig(
         dims={m: draw(sizes) for m in MODALITIES},
-        lengths={m: kernels[m] + draw(st.integers(0, 500)) for m in MODALITIES},
+        lengths={m: 4 * (kernels[m] + draw(st.integers(0, 500))) for m in MODALITIES},
         kernels=kernels,
         width=2 * heads * draw(st.integers(1, 9)),
         heads=heads,
         layers=draw(st.integers(1, MOST_LAYERS)),
         graph_width={g: draw(sizes) for g in Graph},
+        edge_form=draw(st.sampled_from(EDGE_FORMS)),
+        stems=draw(st.dictionaries(st.sampled_from(MODALITIES), stems)),
         temperature=draw(st.floats(1e-3, 1e3)),
         labels=tuple(labels),
         sentiment=draw(st.booleans()) or not labels,
@@ -80,6 +93,12 @@ def test_published_sizes():
         ({"temperature": math.nan}, r"temperature .* got nan"),
         ({"temperature": math.inf}, r"temperature .* got inf"),
         ({"temperature": "8"}, r"temperature .* got '8'"),
+        ({"edge_form": "additive"}, r"edge_form must be one of \('published', 'interaction'\), got 'additive'"),
+        ({"edge_form": None}, r"edge_form .* got None"),
+        ({"stems": {V: STEM}, "lengths": (9, 31, 21)}, r"visual has 31 rows, no multiple of its stem's stride of 2"),
+        ({"stems": {A: STEM}, "lengths": (9, 30, 8)}, r"acoustic has 4 rows, fewer than its kernel of 5 .* its stem"),
+        ({"stems": {"V": STEM}}, r"a StemConfig per Modality, got 'V'"),
+        ({"stems": {V: {"stride": 2}}}, r"a StemConfig per Modality, got .*VISUAL"),
         ({"sentiment": False}, r"different labels, or a sentiment score"),
         ({"labels": ("a", "a")}, r"different labels"),
         ({"labels": ("a", "")}, r"labels with names"),
@@ -110,6 +129,36 @@ def test_rules_of_dropout(changes, says):
         Dropout(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"channels": 0}, r"stem channels .* from 1 to 100000, got 0"),
+        ({"channels": 8.0}, r"stem channels .* got 8\.0"),
+        ({"stride": 3}, r"stem stride must be one of \(1, 2, 4\), got 3"),
+        ({"stride": True}, r"stem stride .* got True"),
+        ({"stride": 2.0}, r"stem stride .* got 2\.0"),
+        ({"blocks": -1}, r"stem blocks .* from 0 to 64, got -1"),
+        ({"blocks": 65}, r"stem blocks .* got 65"),
+        ({"kernel": 4}, r"stem kernel must be odd and at least 3, got 4"),
+        ({"kernel": 1}, r"stem kernel .* got 1"),
+        ({"kernel": "5"}, r"stem kernel .* got '5'"),
+        ({"instance_norm": 1}, r"instance_norm must be a yes or no, got 1"),
+        ({"dropout": 1.0}, r"stem dropout .* \[0, 1\), got 1\.0"),
+    ],
+    ids=str,
+)
+def test_rules_of_a_stem(changes, says):
+    with pytest.raises(ConfigError, match=says):
+        replace(STEM, **changes)
+
+
+def test_what_an_older_checkpoint_says_is_the_published_form():
+    body = make_config().to_json()
+    assert {"edge_form", "stems"}.isdisjoint(body)
+    read = DMDConfig.from_json(body)
+    assert (read.edge_form, dict(read.stems)) == ("published", {})
+
+
 def _without(key):
     return {k: v for k, v in make_config().to_json().items() if k != key}
 
@@ -125,6 +174,10 @@ def _without(key):
         ({**make_config().to_json(), "prior": {"homo": 3}}, "not iterable"),
         ({**make_config().to_json(), "dropout": {"text": 0.5}}, "'attention' is missing"),
         ({**make_config().to_json(), "dropout": {"attention": {"L": 0, "V": 0, "A": 0}}}, "'text' is missing"),
+        ({**make_config().to_json(), "stems": {"V": {"stride": 2}}}, "channels"),
+        ({**make_config().to_json(), "stems": {"V": 3}}, "mapping"),
+        ({**make_config().to_json(), "stems": [3]}, "'list'"),
+        ({**make_config().to_json(), "edge_form": ["published"]}, "edge_form"),
         ({**make_config().to_json(), "width": 10**9}, "width"),
         ("text", "expected the fields"),
         ([], "is missing"),

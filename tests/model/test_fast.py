@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dmd_runtime.benchmark.plain import PlainDMD
 from dmd_runtime.modality import MODALITIES, Graph
 from dmd_runtime.model import fast, fast_attention, fast_transformer
+from dmd_runtime.model.config import EDGE_FORMS, STRIDES, StemConfig
 from dmd_runtime.model.fast import FastDMD, FastOutput
 from tests.model.model_factory import (
     ALIGNED,
@@ -83,17 +84,34 @@ def cases(draw):
         lengths = tuple(steps + k - 1 for k in kernels)
     else:
         lengths = tuple(draw(st.integers(k, 45)) for k in kernels)
+    stems = draw(st.just({}) | st.dictionaries(st.sampled_from(MODALITIES), stem_configs()))
     heads = draw(st.integers(1, 4))
+    form = draw(st.sampled_from(EDGE_FORMS))
     config = make_config(
-        lengths=lengths,
+        lengths=tuple(n * (stems[m].stride if m in stems else 1) for m, n in zip(MODALITIES, lengths, strict=True)),
         kernels=kernels,
         dims=draw(st.tuples(*[st.integers(1, 9)] * 3)),
         width=heads * 2 * draw(st.integers(1, 3)),
         heads=heads,
         layers=draw(st.integers(1, 4)),
         labels=draw(st.sampled_from([(), ("a", "b")])),
+        edge_form=form,
+        temperature=1.0 if form == "interaction" else 8.0,
+        stems=stems,
     )
     return config, draw(st.integers(1, 3)), draw(st.sampled_from([None, *SUBSETS])), draw(st.integers(0, 99))
+
+
+def stem_configs():
+    return st.builds(
+        StemConfig,
+        channels=st.integers(4, 8),
+        stride=st.sampled_from(STRIDES),
+        blocks=st.integers(0, 2),
+        kernel=st.sampled_from([3, 5]),
+        instance_norm=st.booleans(),
+        dropout=st.just(0.1),
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -108,6 +126,29 @@ def test_any_size_any_mask(case):
         whole = model(features, mask)
         assert worst(FastDMD(model, trace=False)(features, mask), whole) <= TOLERANCE
         assert worst(PlainDMD(config, model.state_dict())(features, mask), whole) <= TOLERANCE
+
+
+STEM = StemConfig(channels=8, stride=2, blocks=1, instance_norm=True, dropout=0.1)
+
+
+@pytest.mark.parametrize("form", EDGE_FORMS)
+@pytest.mark.parametrize("stems", [{}, {MODALITIES[1]: STEM, MODALITIES[2]: STEM}], ids=["no stems", "stems"])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("masked", [False, True], ids=["reference mode", "masked"])
+def test_traces_of_other_forms(form, stems, batch, masked, caplog):
+    config = make_config(lengths=(9, 30, 20), labels=("a", "b"), edge_form=form, temperature=1.0, stems=stems)
+    model = make_model(config)
+    frozen = FastDMD(model)
+    with torch.inference_mode():
+        for seed in range(2):  # the second replays the trace of the first
+            features = make_features(config, batch, seed)
+            mask = make_mask(config, MODALITIES[seed:], batch, seed) if masked else None
+            expected = model(features, mask)
+            assert worst(frozen(features, mask), expected) <= TOLERANCE
+        for parameter in model.parameters():
+            parameter.fill_(0.5)
+        assert worst(frozen(features, mask), expected) <= TOLERANCE  # a frozen copy
+    assert "untraced" not in caplog.text
 
 
 @pytest.mark.parametrize("config", [ALIGNED, UNALIGNED], ids=["aligned", "unaligned"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmd_runtime.config import SessionConfig
-from dmd_runtime.messages import FOREVER, FeatureBlock, Span, SpeechActivity, Window
+from dmd_runtime.features.base import Recipe
+from dmd_runtime.messages import FOREVER, FeatureBlock, Span, SpeechActivity, Window, WindowRows
 from dmd_runtime.modality import MODALITIES
 from dmd_runtime.streaming.window import WindowBuilder, covered
 from tests.messages_factory import A, L, V, block, recipe, speech
@@ -208,3 +210,81 @@ def test_covered_is_the_union(spans: list[tuple[float, float]]) -> None:
     for start, end in spans:
         expected |= (grid >= start) & (grid < end)
     assert covered(starts, ends, Span(0.0, 4.0)) == pytest.approx(expected.mean(), abs=0.005)
+
+
+# ------------------------------------------------------ rows that know their window
+
+
+def knowing() -> WindowBuilder:
+    """A builder whose sound has three columns more, which come window by window."""
+    plain = recipe()
+    specs = {**plain.specs, A: replace(plain.specs[A], dim=5, window_columns=3)}
+    return WindowBuilder(CONFIG, Recipe(duration=4.0, specs=specs))
+
+
+def own(end: float, count: int = 100) -> WindowRows:
+    values = np.full((count, 3), end, dtype=np.float32)
+    return WindowRows(modality=A, end=end, values=values)
+
+
+def test_rows_of_a_window_stand_behind_the_others_in_that_window_only() -> None:
+    b = full(knowing())
+    for message in (own(3.0), own(2.0), own(2.5, 110)):
+        b.add(message)
+    for end, count in ((2.0, 100), (2.5, 110), (3.0, 100)):
+        window = b.build()
+        assert window.present[A]
+        slots = np.flatnonzero(window.mask[A])
+        assert slots[0] >= 200 - count
+        assert window.features[A].shape == (200, 5)
+        assert (window.features[A][slots, 2:] == end).all()
+        assert (window.features[A][slots, 0] > 0).all()
+        assert not window.features[A][~window.mask[A]].any()
+
+
+def test_sound_is_settled_when_the_rows_of_its_window_have_come() -> None:
+    b = knowing()
+    b.add(block(A, HOPS, settled_until=12.0))
+    b.add(speech((0.5, 11.0)))
+    assert not b.settled[A]
+    b.add(own(2.0))
+    assert b.settled[A]
+    b.build()
+    assert not b.settled[A]
+    b.add(block(A))  # a stage that died owes nothing any more
+    assert b.settled[A]
+
+
+def test_a_voice_that_was_not_encoded_in_time_is_missing_and_says_so() -> None:
+    b = full(knowing())
+    b.add(own(2.5))
+    late, next_one = b.build(), b.build()
+    assert late.present == {L: True, V: True, A: False}
+    assert late.reason == "voice not encoded in time"
+    assert not late.mask[A].any()
+    assert not late.features[A].any()
+    assert late.coverage[A] == 1.0
+    assert next_one.present[A]
+    b.add(own(2.5))  # of a window that is gone
+    assert not b._tracks[A].window_rows
+
+
+def test_a_window_with_nothing_to_encode_is_silent() -> None:
+    b = full(knowing())
+    b.add(own(2.0, 0))
+    assert b.build().reason == "silence"
+
+
+def test_rows_of_windows_left_out_are_forgotten() -> None:
+    b = full(knowing())
+    for k in range(8):
+        b.add(own(2.0 + k / 2))
+    b.skip(5)
+    assert sorted(b._tracks[A].window_rows) == [4.5, 5.0, 5.5]
+    assert b.build().present[A]
+
+
+def test_voice_activity_is_waited_for_where_there_is_sound_even_without_a_voice() -> None:
+    missing = {A: "speech encoder missing"}
+    assert not WindowBuilder(CONFIG, recipe(), missing).settled[A]
+    assert WindowBuilder(CONFIG, recipe(), missing, sound=False).settled[A]

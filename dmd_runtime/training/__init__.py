@@ -1,0 +1,1 @@
+"""Learning: data, losses over epochs, and the checkpoints that come out."""

@@ -1,0 +1,1 @@
+"""The model: parity, checkpoints, fast inference."""
