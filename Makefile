@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets run test test-slow lint bench package lock clean
+.PHONY: help setup setup-dev assets run test test-slow lint bench starter ablation package lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,16 @@ bench: setup-dev ## Measure the budgets of docs/performance.md
 	@$(BIN)/dmd models fetch
 	@$(BIN)/dmd bench dmd
 	@$(BIN)/dmd bench live
+
+# Where the corpora lie, and where finished parts of a build are kept.
+DATA ?= ../shared/data
+STARTER_CACHE ?= $(HOME)/.cache/dmd/starter
+
+starter: assets ## Rebuild the starter model from the corpora in DATA (an hour on two cores; goes on where it was)
+	@$(BIN)/python -m dmd_runtime.training.starter $(DATA) --cache $(STARTER_CACHE) --out resources/checkpoints/starter.safetensors
+
+ablation: assets ## The comparisons of docs/science.md, after make starter
+	@$(BIN)/python -m dmd_runtime.training.starter.compare $(DATA) --cache $(STARTER_CACHE) --out out/ablation.jsonl
 
 package: setup-dev ## One folder with everything inside, in dist/
 	@$(BIN)/dmd models fetch

@@ -40,6 +40,7 @@ class Actions(QObject):
         self.preferences = self._make(_tr("Preferences…"), "Ctrl+,")
         self.preferences.setMenuRole(QAction.MenuRole.PreferencesRole)
         self.keys = self._make(_tr("Keys"), "F1")
+        self.card = self._make(_tr("Model card…"), "Ctrl+K")
         self.limits = self._make(_tr("What it can and cannot tell"))
         self.log = self._make(_tr("Open the log"))
         self.about = self._make(_tr("About DMD Live"))
@@ -62,7 +63,7 @@ class Actions(QObject):
         view.addActions([self.larger, self.smaller])
         view.addSeparator()
         view.addActions([self.full_screen, self.preferences])
-        self._menu(bar, _tr("&Help"), [self.limits, self.keys, self.log, None, self.about])
+        self._menu(bar, _tr("&Help"), [self.card, self.limits, self.keys, self.log, None, self.about])
         self._all += docks
 
     def listed(self) -> Iterator[tuple[str, str]]:

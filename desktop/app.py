@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
@@ -12,6 +13,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from desktop.appearance import Appearance
 from desktop.application import leave, make_application, tell
 from desktop.bridge import SessionBridge
+from desktop.card_dialog import CardDialog
+from desktop.checkpoint_choice import CheckpointChoice
 from desktop.device_lists import NONE, DeviceLists
 from desktop.dialogs import AboutDialog, CaptureNotice, ErrorDialog, KeysDialog
 from desktop.live_session import LiveSession
@@ -52,6 +55,7 @@ class App(QObject):
         self.bridge = SessionBridge(self)
         self.models = ViewModels(self.bridge, self)
         self.sessions = LiveSession(self.models.live, self.bridge, self)
+        self.checkpoints = CheckpointChoice(self.sessions, self.models.live, self._model_choice, self)
         self.window = MainWindow(self.models)
         self.devices = DeviceLists(self)
         self.appearance = Appearance(application, self.window.actions_.themes, options.theme, self)
@@ -125,7 +129,7 @@ class App(QObject):
     def _model_choice(self) -> ModelChoice:
         settings, options = self._store.now, self.options
         return ModelChoice(
-            checkpoint=options.checkpoint,
+            checkpoint=options.checkpoint or settings.checkpoint or None,
             speech_model=options.asr_model or settings.speech_model,
             language=options.language or settings.language,
             device=options.device or settings.device,
@@ -182,6 +186,8 @@ class App(QObject):
         window.notices.action_requested.connect(lambda key: self.models.live.notice(key, None))
         self.sessions.started.connect(self.models.reset_for)
         self.sessions.failed.connect(self._note_failure)
+        self.sessions.loaded.connect(self.models.take_card)
+        self.checkpoints.taken.connect(self._take_checkpoint)
         self.models.live.phase_changed.connect(self._follow_phase)
         self.devices.listed.connect(self._show_devices)
         for signal_, slot in (
@@ -198,6 +204,7 @@ class App(QObject):
             (a.smaller.triggered, lambda: self._scale(-0.1)),
             (a.preferences.triggered, self._preferences),
             (a.keys.triggered, lambda: KeysDialog(a.listed(), window).exec()),
+            (a.card.triggered, lambda: CardDialog(self.models.card.card, window).exec()),
             (a.limits.triggered, self._open_limits),
             (a.log.triggered, lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_path())))),
             (a.about.triggered, self._about),
@@ -290,9 +297,19 @@ class App(QObject):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(resource("..", "docs", "limits.md"))))
 
     def _preferences(self) -> None:
-        dialog = PreferencesDialog(self._store.now, self.window)
+        in_force = {"checkpoint": self._model_choice().checkpoint or ""}
+        dialog = PreferencesDialog(self._store.now.model_copy(update=in_force), self.window)
         dialog.changed.connect(self._change)
+        self.checkpoints.told.connect(dialog.show_checkpoint)
         dialog.exec()
+        dialog.deleteLater()
+
+    def _take_checkpoint(self, checkpoint: str) -> None:
+        """Remember it, load it ahead; it goes before what the command line said."""
+        self.options = replace(self.options, checkpoint=None)
+        self._store.update(checkpoint=checkpoint)
+        if not self.sessions.is_busy:
+            self.sessions.preload(self._model_choice())
 
     def _about(self) -> None:
         health = self.models.health
@@ -303,6 +320,9 @@ class App(QObject):
         self._change({"font_scale": round(min(2.0, max(0.8, self._store.now.font_scale + by)), 2)})
 
     def _change(self, changes: dict[str, object]) -> None:
+        if "checkpoint" in changes:  # not before it was seen to run
+            self.checkpoints.ask(str(changes["checkpoint"]))
+            return
         settings = self._store.update(**changes)
         if "theme" in changes:
             self.appearance.choose(settings)

@@ -44,7 +44,7 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Dialogs", text)
 
 
-class _Dialog(QDialog):
+class TitledDialog(QDialog):
     """A title in the one family, a body, buttons."""
 
     def __init__(self, title: str, parent: QWidget | None) -> None:
@@ -77,7 +77,7 @@ class _Dialog(QDialog):
         return box
 
 
-class ErrorDialog(_Dialog):
+class ErrorDialog(TitledDialog):
     """What went wrong in one line, with details that can be copied and the log that can be opened.
 
     What goes wrong while it is open is counted, and the first few are added to the details.
@@ -116,7 +116,7 @@ class ErrorDialog(_Dialog):
             self._shown.appendPlainText(f"\n{details}")
 
 
-class AboutDialog(_Dialog):
+class AboutDialog(TitledDialog):
     """Versions, where the model runs, licences of packages and model files."""
 
     def __init__(self, *, model: str, device: str, parent: QWidget | None = None) -> None:
@@ -165,7 +165,7 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
     return f"<table cellspacing='4'>{cells}</table>"
 
 
-class CaptureNotice(_Dialog):
+class CaptureNotice(TitledDialog):
     """Read and agreed to before a camera or microphone is opened for the first time.
 
     Attributes
@@ -197,7 +197,7 @@ class CaptureNotice(_Dialog):
         return self._again.isChecked()
 
 
-class KeysDialog(_Dialog):
+class KeysDialog(TitledDialog):
     """All keys: (what it does, key)."""
 
     def __init__(self, keys: Iterable[tuple[str, str]], parent: QWidget | None = None) -> None:

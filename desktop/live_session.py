@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from desktop.bridge import SessionBridge
 from desktop.capture.live_source import CaptureEvent, DeviceKind, DeviceSource
 from desktop.loaded_models import LoadedModels, ModelChoice, not_here
+from desktop.models.card import ModelCard, card_of
 from desktop.models.live import LiveModel, Phase, Remedy
 from desktop.models.loading import StepState
 from desktop.options import SourceKind, SourceRequest
@@ -46,12 +47,19 @@ class LiveSession(QObject):
         asked for, and whether the fault is the source's.
     idle()
         Nothing runs and nothing waits to run.
+    loaded(ModelCard)
+        Of the model that is about to run or, where nothing runs, that would run next.
+    checked(ModelChoice, str)
+        Whether the checkpoint of a choice would run: an empty string, or why not.
     """
 
     started = Signal(object)
     ended = Signal(object, str)
     failed = Signal(str, object, bool)
     idle = Signal()
+    loaded = Signal(object)
+    checked = Signal(object, str)
+    _has_loaded = Signal(object, object)
     _planned = Signal(object, object)
     _progress = Signal(object, object)
     _prepared = Signal(object)
@@ -67,6 +75,7 @@ class LiveSession(QObject):
         self._next: Job | None = None
         self._loaders: list[threading.Thread] = []
         queued = Qt.ConnectionType.QueuedConnection
+        self._has_loaded.connect(self._show_card, queued)
         self._planned.connect(self._show_plan, queued)
         self._progress.connect(self._show_progress, queued)
         self._prepared.connect(self._run, queued)
@@ -102,11 +111,27 @@ class LiveSession(QObject):
 
         def quietly() -> None:
             try:
-                self._models.load(replace(models, offline=True))
+                self._has_loaded.emit(None, card_of(self._models.load(replace(models, offline=True))))
             except DMDError:
                 logger.info("models could not be loaded ahead", exc_info=True)
 
         self._in_background(quietly)
+
+    def check(self, models: ModelChoice) -> None:
+        """See whether the checkpoint of ``models`` would run; returns at once, ``checked`` has the answer."""
+
+        def look() -> None:
+            problem = ""
+            try:
+                self._models.check(models)
+            except DMDError as error:
+                problem = str(error)
+            except Exception as error:
+                logger.exception("a checkpoint could not be checked")
+                problem = f"{type(error).__name__}: {error}"
+            self.checked.emit(models, problem)
+
+        self._in_background(look)
 
     def start(self, request: SourceRequest, models: ModelChoice, keep: KeepChoice | None = None) -> None:
         """Run ``request``; what runs now is stopped first. Returns at once."""
@@ -209,7 +234,8 @@ class LiveSession(QObject):
             if job.source is None:
                 job.source = open_source(job.request, with_hash=job.keep is not None)  # only a record needs it
             opened = True
-            job.make(self._load(job))
+            toolbox = self._load(job)
+            job.make(toolbox)
         except FetchCancelledError:
             problem = ""
         except DMDError as error:
@@ -218,6 +244,7 @@ class LiveSession(QObject):
             logger.exception("a session could not be made")
             problem = f"{type(error).__name__}: {error}"
         else:
+            self._has_loaded.emit(job, card_of(toolbox))
             self._prepared.emit(job)
             return
         job.abandon()
@@ -227,6 +254,10 @@ class LiveSession(QObject):
         if not self._models.has(job.models):
             self._planned.emit(job, not_here())
         return self._models.load(job.models, progress=lambda step: self._progress.emit(job, step), cancel=job.cancel)
+
+    def _show_card(self, job: Job | None, card: ModelCard) -> None:
+        if job is self._job:
+            self.loaded.emit(card)
 
     def _show_plan(self, job: Job, assets: list[tuple[str, str, int]]) -> None:
         if job is self._job:

@@ -76,6 +76,18 @@ class LoadedModels:
             self._loaded = choice, toolbox
             return toolbox
 
+    @staticmethod
+    def check(choice: ModelChoice) -> None:
+        """Load the checkpoint of ``choice`` for nothing but to see that it would run; nothing is fetched or kept.
+
+        Raises
+        ------
+        DMDError
+            It would not; says why.
+        """
+        quick = replace(choice, speech_model=NO_SPEECH)
+        dmd_runtime.Toolbox.load(quick.config(), Assets(offline=True), checkpoint=quick.checkpoint)
+
     def _found(self, choice: ModelChoice) -> Toolbox | None:
         loaded = self._loaded
         if loaded is None or replace(loaded[0], offline=False) != replace(choice, offline=False):

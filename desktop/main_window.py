@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
         self.states = StatePage(models.live)
         self.notices = NoticeBar(models.live)
         self.timeline = TimelineView(models.timeline)
+        self.status = StatusLine(models.health)
         self.show_recording(False)
         self.setMinimumSize(SMALLEST)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -153,6 +154,7 @@ class MainWindow(QMainWindow):
         models.live.phase_changed.connect(self._follow_phase)
         self.page.why_requested.connect(self.show_why)
         self.actions_.why.triggered.connect(self.show_why)
+        self.status.card_requested.connect(self.actions_.card.trigger)
         self.page.edge_selected.connect(models.timeline.toggle_lane)
         self.actions_.reset_layout.triggered.connect(self.restore_first_layout)
         self._follow_phase()
@@ -197,7 +199,7 @@ class MainWindow(QMainWindow):
         status = self.statusBar()
         status.setSizeGripEnabled(False)
         status.setContentsMargins(EDGE_SPACE - 22, 0, EDGE_SPACE - 22, 0)
-        status.addWidget(StatusLine(self.models.health), 1)
+        status.addWidget(self.status, 1)
 
     def restore_first_layout(self) -> None:
         """Put the docks where they were at first."""

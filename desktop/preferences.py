@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, QDoubleSpinBox, QFormLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QWidget,
+)
 
+from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, title_of
 from desktop.settings import Settings
 from desktop.theme import GAP, INSIDE, THEMES
+from desktop.widgets.labels import Label
 
 SPEECH_MODELS = ("whisper-tiny.en", "none", "base.en", "small.en", "tiny", "base", "small", "large-v3-turbo")
 LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ko")
@@ -42,6 +54,7 @@ class PreferencesDialog(QDialog):
         self._tick(form, self.tr("No small motion"), "reduced_motion", settings.reduced_motion)
         named = {"": self.tr("default (tiny.en)"), "none": self.tr("none")}
         models = {"": named[""], **{n: named.get(n, n) for n in SPEECH_MODELS[1:]}}
+        self._add_checkpoints(form, settings.checkpoint)
         self._choice(form, self.tr("Speech model"), "speech_model", settings.speech_model, models)
         self._choice(form, self.tr("Language"), "language", settings.language, {n: n for n in LANGUAGES})
         self._choice(form, self.tr("Device"), "device", settings.device, {n: n for n in DEVICES})
@@ -56,6 +69,44 @@ class PreferencesDialog(QDialog):
         box.setCurrentIndex(box.findData(now))
         box.currentIndexChanged.connect(lambda: self._tell(name, box.currentData()))
         self._add(form, label, name, box)
+
+    def _add_checkpoints(self, form: QFormLayout, now: str) -> None:
+        """Those that ship, and any file; what is said of the choice stands below."""
+        names = shipped()
+        default = self.tr("default (%1)").replace("%1", DEFAULT if DEFAULT in names else self.tr("untrained"))
+        self._checkpoints = QComboBox()
+        for name, text in {"": default, **{name: name for name in names if name != DEFAULT}}.items():
+            self._checkpoints.addItem(text, name)
+        self._checkpoints.addItem(self.tr("A file…"), None)
+        self._checkpoints.activated.connect(self._choose_checkpoint)
+        self._told = Label(pixels=12, dim=True, wraps=True)
+        self._add(form, self.tr("Emotion model"), "checkpoint", self._checkpoints)
+        form.addRow("", self._told)
+        self.show_checkpoint(now)
+
+    def show_checkpoint(self, chosen: str, text: str = "") -> None:
+        """Show which checkpoint is chosen, and what there is to say of it."""
+        at = self._checkpoints.findData(chosen)
+        if at < 0:
+            at = self._checkpoints.count() - 1
+            self._checkpoints.insertItem(at, title_of(chosen), chosen)
+        self._checkpoints.setCurrentIndex(at)
+        self._checkpoints.setToolTip(chosen)
+        self._chosen = chosen
+        self._told.setText(text)
+        self._told.setAccessibleName(text)
+        self._told.setVisible(bool(text))
+
+    def _choose_checkpoint(self) -> None:
+        chosen = self._checkpoints.currentData()
+        if chosen is None:
+            folder = str(Path(self._chosen).parent) if self._chosen else ""
+            filters = f"{self.tr('Checkpoints')} (*{SUFFIX})"
+            chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Choose a checkpoint"), folder, filters)
+        if chosen == self._chosen or (not chosen and self._checkpoints.currentData() is None):
+            self.show_checkpoint(self._chosen)
+            return
+        self._tell("checkpoint", chosen)
 
     def _number(self, form: QFormLayout, label: str, name: str, now: float, unit: str) -> None:
         low, high = LIMITS[name]

@@ -38,8 +38,8 @@ class Settings(BaseModel):
         Names as listed; ``none`` for going without; a device that is gone is shown as missing, never replaced.
     mirror : bool
         Show a camera's picture as a mirror does.
-    speech_model, language, device : str
-        As in the command line.
+    checkpoint, speech_model, language, device : str
+        As in the command line; an empty checkpoint is the one that ships.
     timeline_edges : pairs of graph and edge
         Which edges the timeline follows, e.g. ``("homo", "L>V")``.
     geometry, layout : str
@@ -59,6 +59,7 @@ class Settings(BaseModel):
     camera: str = ""
     microphone: str = "default"
     mirror: bool = True
+    checkpoint: str = ""
     speech_model: str = ""
     language: str = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

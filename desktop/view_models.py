@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from desktop.bridge import SessionBridge
+from desktop.models.card import CardModel, ModelCard
 from desktop.models.emotion import EmotionModel
 from desktop.models.graph import GraphModel
 from desktop.models.health import HealthModel
@@ -19,7 +20,7 @@ class ViewModels(QObject):
 
     Attributes
     ----------
-    live, emotion, timeline, transcript, health
+    live, emotion, timeline, transcript, health, card
     graphs : {Graph: GraphModel}
     """
 
@@ -31,6 +32,7 @@ class ViewModels(QObject):
         self.timeline = TimelineModel(parent=self)
         self.transcript = TranscriptModel(self)
         self.health = HealthModel(self)
+        self.card = CardModel(self)
         bridge.frame.connect(self.live.take_frame)
         bridge.face.connect(self.live.take_face)
         bridge.activity.connect(self._take_activity)
@@ -50,6 +52,11 @@ class ViewModels(QObject):
         self.transcript.reset()
         self.health.reset()
         self.transcript.set_absent(session.absent.get(Modality.LANGUAGE, ""))
+
+    def take_card(self, card: ModelCard) -> None:
+        """Say which model runs, or would run next."""
+        self.card.take(card)
+        self.health.set_provenance(card.name, card.device)
 
     def _take_reading(self, reading: Reading) -> None:
         self.emotion.take(reading)

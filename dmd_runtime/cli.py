@@ -74,13 +74,7 @@ def _parser() -> _Parser:
     models.add_argument("--offline", action="store_true", help="never use the network")
     models.set_defaults(command=_models)
 
-    bench = commands.add_parser("bench", help="measure this machine")
-    bench.add_argument("what", choices=("dmd", "live"), help="the model alone, or the whole program with its window")
-    bench.add_argument("--json", action="store_true", help="print one JSON object on one line")
-    bench.add_argument("--repeats", type=_count, default=30, metavar="N", help="dmd: calls of each side")
-    bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live: how long")
-    bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
-    bench.set_defaults(command=_bench)
+    _add_bench(commands)
 
     convert = commands.add_parser("convert", help="make a checkpoint of a file of the published code (.pth)")
     convert.add_argument("path", metavar="PTH", type=Path)
@@ -127,6 +121,16 @@ def _parser() -> _Parser:
     sessions.add_argument("root", metavar="ROOT", type=Path)
     sessions.set_defaults(command=_sessions)
     return parser
+
+
+def _add_bench(commands: Any) -> None:
+    bench = commands.add_parser("bench", help="measure this machine")
+    bench.add_argument("what", choices=("dmd", "live"), help="the model alone, or the whole program with its window")
+    bench.add_argument("--json", action="store_true", help="print one JSON object on one line")
+    bench.add_argument("--repeats", type=_count, default=30, metavar="N", help="dmd: calls of each side")
+    bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live: how long")
+    bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
+    bench.set_defaults(command=_bench)
 
 
 def _add_extract(commands: Any) -> None:

@@ -10,7 +10,15 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from desktop.models.ring import Rows, TimeRing
-from desktop.models.words import edge_words, graph_words, modality_word, present, span_text, uniform_words
+from desktop.models.words import (
+    edge_words,
+    graph_words,
+    modality_word,
+    present,
+    span_text,
+    trust_words,
+    uniform_words,
+)
 from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality, Reading
 
 NEAR_UNIFORM: Final = 0.02
@@ -101,7 +109,7 @@ class GraphModel(QObject):
             return ""
         if len(self.present) < 2:
             return self.tr("fewer than two modalities")
-        return self.tr("this checkpoint has no distillation graph")
+        return self.tr("no distillation graph in this checkpoint")
 
     @property
     def decimals(self) -> int:
@@ -128,6 +136,16 @@ class GraphModel(QObject):
         return self.tr("{edge}: {weight}, {about} (window {span})").format(
             edge=edge_words(edge), weight=self.number(edge), about=self.about(edge), span=span_text(self.span)
         )
+
+    def hint(self, edge: Edge) -> str:
+        """:meth:`describe`, then how large the weight is beside uniform, and what it means; one line each."""
+        said = self.describe(edge)
+        if self.edges is None or self.missing(edge):
+            return said
+        times = self.tr("{times:.1f} times uniform").format(times=self.edges[edge] / UNIFORM)
+        if len(self.present) == 2:
+            times = self.tr("{times}, with no other teacher here").format(times=times)
+        return "\n".join((said, f"{times}.", trust_words(edge)))
 
     def about(self, edge: Edge) -> str:
         """What stands beside a weight: ``uniform 0.17``, ``uniform 0.17, prior 0.48`` or who is missing and why."""

@@ -62,6 +62,13 @@ def edge_words(edge: Edge) -> str:
     )
 
 
+def trust_words(edge: Edge) -> str:
+    """What the weight of an edge means, in one sentence."""
+    return translate("words", "How far {student} should trust {teacher} for this window.").format(
+        student=modality_word(edge.student), teacher=modality_word(edge.teacher)
+    )
+
+
 def edge_arrow(edge: Edge) -> str:
     """E.g. ``L→V``."""
     return f"{edge.teacher.value}→{edge.student.value}"

@@ -206,7 +206,7 @@ class GraphView(PaintedCard):
         painter.setPen(look.dim)
         painter.drawText(QRectF(box.left(), line.bottom() + 2, box.width(), needed + 2), int(words), self._model.reason)
         reading = self._model.reading
-        if reading is not None and reading.reason:
+        if reading is not None and reading.reason not in ("", self._model.reason):
             below = QRectF(*self._caption())
             draw_text(painter, below, CENTRE, fitting(font, below.width(), reading.reason), font, look.dim)
 
@@ -315,7 +315,7 @@ class GraphView(PaintedCard):
             return f"{modality_word(m)}{gone}: {coverage_words(m, self._model.coverage[m])}"
         edge = self.edge_at(point)
         if edge is not None:
-            return self._model.describe(edge)
+            return self._model.hint(edge)
         return self.tr("An arrow points from teacher to student. All six weights sum to 1; uniform is 1/6.")
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.models.health import Figures, HealthModel, Severity, severity
 from desktop.widgets.labels import RESTYLING
+from desktop.widgets.painted import LinkButton
 from desktop.widgets.signs import paint_sign, severity_colour
 
 _DOT = " · "
@@ -31,8 +32,14 @@ class StatusLine(QWidget):
     """Figures at the left, what runs at the right; touched by the window's thread only.
 
     Where it is narrow, the least important figures are left out, never one that is bad, and then texts are elided. The
-    tool tip and the accessible description always have all of them.
+    tool tip and the accessible description always have all of them. The model's name is a button.
+
+    Signals
+    -------
+    card_requested : the user asks what the model is.
     """
+
+    card_requested = Signal()
 
     def __init__(self, model: HealthModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +48,8 @@ class StatusLine(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumWidth(200)
         self.setAccessibleName(self.tr("Status"))
+        self.card = LinkButton("", self)
+        self.card.clicked.connect(self.card_requested)
         model.changed.connect(self._refresh)
         self._refresh()
 
@@ -73,18 +82,19 @@ class StatusLine(QWidget):
             out.append(Segment(text=self._disk(f.disk_left)))
         return out
 
-    def provenance(self, *, room: float) -> str:
-        """What runs and that it runs here; elided at the name of the checkpoint."""
+    def provenance(self, *, room: float) -> tuple[str, str]:
+        """The model, elided or empty where there is no room for its name, and that it runs here."""
         local = self.tr("local only")
         rest = _DOT.join(part for part in (self._model.device, local) if part)
         name = self._model.checkpoint_name
         if not name:
-            return rest
-        metrics = self._metrics()
-        for_name = room - metrics.horizontalAdvance(_DOT + rest)
-        if for_name < metrics.horizontalAdvance("nnnnnnnn…"):
-            return metrics.elidedText(rest, Qt.TextElideMode.ElideLeft, room)
-        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, for_name) + _DOT + rest
+            return "", rest
+        metrics, link = self._metrics(), self._metrics(bold=True)
+        card = _DOT + self.tr("card")
+        for_name = room - metrics.horizontalAdvance(_DOT + rest) - link.horizontalAdvance(card)
+        if for_name < link.horizontalAdvance("nnnnnn…"):
+            return "", metrics.elidedText(rest, Qt.TextElideMode.ElideLeft, room)
+        return link.elidedText(name, Qt.TextElideMode.ElideMiddle, for_name) + card, rest
 
     def fitted(self, room: float) -> list[Segment]:
         """As many figures as fit into ``room`` pixels; bad ones before all others."""
@@ -96,18 +106,24 @@ class StatusLine(QWidget):
             keep.append(i)
         return [self._segments[i] for i in sorted(keep)]
 
-    def shown(self) -> tuple[list[Segment], str]:
-        """What is painted at the width in force."""
+    def shown(self) -> tuple[list[Segment], str, str]:
+        """What is on screen at the width in force: figures, the model's button, and where it runs."""
         room = self.width() - 2.0 * _SIDE
-        right = self.provenance(room=max(room * 0.42, room - self._width(self._segments) - _BETWEEN))
-        left = room - self._metrics().horizontalAdvance(right) - _BETWEEN
+        link, right = self.provenance(room=max(room * 0.42, room - self._width(self._segments) - _BETWEEN))
+        left = room - self.width_of(link, right) - _BETWEEN
         segments = self.fitted(left)
         if not segments and self._segments:
             first = min(self._segments, key=lambda s: s.severity is Severity.GOOD)
             sign = _SIGN + 6.0 if first.severity is not Severity.GOOD else 0.0
             text = self._metrics().elidedText(first.text, Qt.TextElideMode.ElideRight, left - sign)
             segments = [Segment(text=text, severity=first.severity)] if text else []
-        return segments, right
+        return segments, link, right
+
+    def width_of(self, link: str, right: str) -> float:
+        """Pixels that what runs takes up."""
+        if not link:
+            return self._metrics().horizontalAdvance(right)
+        return self._metrics(bold=True).horizontalAdvance(link) + self._metrics().horizontalAdvance(_DOT + right)
 
     def _disk(self, seconds: float) -> str:
         if seconds >= 5400:
@@ -117,8 +133,9 @@ class StatusLine(QWidget):
     # -------------------------------------------------------------- painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
-        """Paint both sides."""
-        segments, right = self.shown()
+        """Paint both sides; the button paints itself."""
+        segments, link, right = self.shown()
+        right = _DOT + right if link else right
         painter = QPainter(self)
         colours = theme.theme()
         metrics = self._metrics()
@@ -167,15 +184,36 @@ class StatusLine(QWidget):
         self._segments = self.segments(self._model.figures())
         words = {Severity.GOOD: "", Severity.AMBER: self.tr(" (high)"), Severity.RED: self.tr(" (too high)")}
         left = _DOT.join(s.text + words[s.severity] for s in self._segments)
-        whole = _DOT.join(part for part in (left, self.provenance(room=10_000)) if part)
+        whole = _DOT.join(part for part in (left, *self.provenance(room=10_000)) if part)
         if whole != self.accessibleDescription():
             self.setAccessibleDescription(whole)
             self.setToolTip(whole)
+        self._place()
         self.update()
+
+    def _place(self) -> None:
+        """Put the button where the name stands."""
+        _, link, right = self.shown()
+        name = self._model.checkpoint_name
+        self.card.setVisible(bool(link))
+        self.card.setText(link)
+        self.card.setAccessibleName(self.tr("Model card of %1").replace("%1", name))
+        self.card.setToolTip(
+            self.tr("%1: what it learned from, how well it does, what it is not for").replace("%1", name)
+        )
+        self.card.fit()
+        left = self.width() - _SIDE - self.width_of(link, right)
+        self.card.move(round(left) - 6, (self.height() - self.card.height()) // 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Place the button anew."""
+        super().resizeEvent(event)
+        self._place()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the theme and the font scale."""
         super().changeEvent(event)
         if event.type() in RESTYLING:
             self.updateGeometry()
+            self._place()
             self.update()

@@ -214,6 +214,7 @@ class Toolbox:
                 "name": self.checkpoint.name,
                 "digest": self.checkpoint.digest,
                 "trained": self.checkpoint.training is not None,
+                "licence": (self.checkpoint.training or {}).get("licence"),
             },
             "recipe": self.recipe.to_json(),
             "speech_model": None if self._recogniser is None else self._recogniser.name,

@@ -28,6 +28,7 @@ MAX_HEADER: Final = 10**8
 _ALIGN = 64  # bytes: where the tensors begin
 _CHUNK = 1 << 24  # bytes written at once
 _TYPES: Final = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4"), "BOOL": np.dtype(np.bool_)}
+_ORDER: Final = {"train": 0, "valid": 1, "test": 2}
 _PICKLES = (".pkl", ".pickle", ".p")
 
 
@@ -95,7 +96,7 @@ def open_dataset(path: Path) -> Dataset:
         return body[first:last].view(_TYPES[kind]).reshape(entry["shape"])
 
     made = {}
-    for split, names in splits.items():
+    for split, names in sorted(splits.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))):
         ids, groups = (_texts(path, names, f"{split} {key}", key) for key in ("ids", "groups"))
         n = len(ids)
         mask = {m: tensor(f"{split}/{m.value}/mask", "BOOL", n, "T") for m in MODALITIES}

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from dmd_runtime.errors import SourceError
+from dmd_runtime.errors import RecordingError, SourceError
 from dmd_runtime.messages import Bool, Float32
 from dmd_runtime.modality import MODALITIES, Modality
 from dmd_runtime.training.feature_file import open_dataset, write_dataset
@@ -116,7 +116,7 @@ def load_mmsa(path: Path, cache: Path | None = None) -> Dataset:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SourceError(f"{kept.parent}: expected a folder for the cache, got: {error.strerror or error}") from error
+        raise RecordingError(f"{cache}: expected a folder for the cache, got: {error.strerror or error}") from error
     write_dataset(dataset, kept)
     return open_dataset(kept)
 
@@ -126,7 +126,7 @@ def _read(path: Path) -> Dataset:
     content = read_pickle(path)
     if not isinstance(content, dict):
         raise SourceError(f"{path}: expected a dictionary of {', '.join(SPLITS)}, got a {type(content).__name__}")
-    splits, counts = {}, dict.fromkeys((f"{KEYS[m]} not finite" for m in MODALITIES), 0)
+    splits, counts = {}, dict.fromkeys((m.word for m in MODALITIES), 0)
     for name in SPLITS:
         found = content.get(name)
         if not isinstance(found, dict):
@@ -138,9 +138,7 @@ def _read(path: Path) -> Dataset:
         widths = {name: tuple(s.features[m].shape[1:]) for name, s in splits.items()}
         if len(set(widths.values())) > 1:
             raise SourceError(f"{path}: {KEYS[m]}: expected the same rows and width in all splits, got {widths}")
-    return Dataset(
-        splits=splits, recipe=None, source=path.name, repaired={what: count for what, count in counts.items() if count}
-    )
+    return Dataset(splits=splits, recipe=None, source=path.name, repaired=counts)
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ class _Split:
         mask = {}
         for m in MODALITIES:
             replaced, mask[m] = features[m].survey()
-            counts[f"{KEYS[m]} not finite"] += replaced
+            counts[m.word] += replaced
         rows = {m: features[m].shape[1] for m in MODALITIES}
         if len(set(rows.values())) > 1:
             for m in (Modality.VISUAL, Modality.ACOUSTIC):

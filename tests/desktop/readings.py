@@ -17,6 +17,7 @@ DRAWN: Final = (0.46, 0.27, 0.11, 0.07, 0.05, 0.03, 0.01)
 HOMO: Final = {"L>V": 0.27, "L>A": 0.25, "V>L": 0.11, "V>A": 0.15, "A>L": 0.10, "A>V": 0.12}
 HETERO: Final = {"L>V": 0.22, "L>A": 0.21, "V>L": 0.10, "V>A": 0.24, "A>L": 0.09, "A>V": 0.14}
 COVERAGE: Final = {L: 0.81, V: 0.97, A: 1.0}
+NO_GRAPH: Final = "no distillation graph in this checkpoint"
 ALONE: Final = {
     L: (0.58, 0.20, 0.23, 0.01, 0.17, 0.01, 0.13),
     V: (0.40, 0.31, 0.05, 0.11, 0.01, 0.07, 0.01),
@@ -104,6 +105,18 @@ def near_uniform(index: int = 0, **changes: object) -> Reading:
     return trained(index, **{"edges": weights, **changes})
 
 
+def per_student(index: int = 0) -> Reading:
+    """Edges that are shared out anew for each student, as the starter gives them: up to 1/3, 1/3 a student."""
+    homo = {"L>V": 0.325, "A>V": 1 / 3 - 0.325, "L>A": 0.233, "V>A": 0.1, "V>L": 0.05, "A>L": 1 / 3 - 0.05}
+    hetero = {"L>V": 0.3333, "A>V": 1 / 3 - 0.3333, "L>A": 0.02, "V>A": 1 / 3 - 0.02, "V>L": 1 / 6, "A>L": 1 / 6}
+    return trained(index, edges={Graph.HOMOGENEOUS: by_edge(homo), Graph.HETEROGENEOUS: by_edge(hetero)})
+
+
+def no_graphs(index: int = 0) -> Reading:
+    """By a checkpoint without distillation units, as a session says it."""
+    return trained(index, edges=dict.fromkeys(Graph), reason=NO_GRAPH)
+
+
 def prior() -> dict[Graph, dict[Edge, float]]:
     """What the published code pulls its edges to."""
     high = {"L>V", "L>A"}
@@ -152,6 +165,8 @@ STATES: Final[Mapping[str, Callable[[], list[Reading]]]] = {
     "near uniform": lambda: [near_uniform(i) for i in range(20)],
     "prior": lambda: [near_uniform(i, prior=prior()) for i in range(20)],
     "prior, trained": lambda: [trained(i, prior=prior()) for i in range(20)],
+    "per student": lambda: [per_student(i) for i in range(20)],
+    "no graphs": lambda: [no_graphs(i) for i in range(20)],
     "no face": lambda: [*story(60), *(without(V, 60 + i) for i in range(8))],
     "silence": lambda: [without(A, 400, "silence")],
     "words only": lambda: [alone(9)],

@@ -27,6 +27,7 @@ class LoadedToolbox(FakeToolbox):
     """A toolbox as the program asks for it."""
 
     missing: dict = {}  # noqa: RUF012
+    device = "cpu"
 
     def provenance(self) -> dict[str, Any]:
         return {"checkpoint": {"name": "tiny", "digest": self.checkpoint.digest, "trained": False}}

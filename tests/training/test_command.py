@@ -207,6 +207,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_training(
     assert "epoch" not in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_run_that_was_killed_for_good_goes_on_to_the_same_end(recipe: str, data: Path, tmp_path: Path) -> None:
     Path(recipe).write_text(f"{SMALL}early_stop = 1000\n")

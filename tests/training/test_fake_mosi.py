@@ -15,10 +15,12 @@ from dmd_runtime.training.logbook import Logbook
 from tests.model.test_convert import published
 from tests.training.mmsa_factory import make_mmsa
 
+SIZES = {"train": 16, "valid": 8, "test": 8}
+
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_mmsa(tmp_path_factory.mktemp("mosi") / "aligned_50.pkl")
+    return make_mmsa(tmp_path_factory.mktemp("mosi") / "aligned_50.pkl", n=SIZES)
 
 
 def trained(fake: Path, out: Path, *more: str) -> int:
@@ -54,7 +56,7 @@ def test_it_trains_resumes_evaluates_and_converts(
     made = load(checkpoint)
     record = made.training
     assert record is not None
-    assert record["data"]["splits"] == {"train": 24, "valid": 12, "test": 12}
+    assert record["data"]["splits"] == SIZES
     assert (record["seed"], record["epochs"], record["version"]) == (1, 2, "0.1.0")
     assert made.marks == ()
     with (whole / "seed-1" / "log.csv").open(newline="") as file:
@@ -69,7 +71,7 @@ def test_it_trains_resumes_evaluates_and_converts(
     assert main(["evaluate", "--checkpoint", str(checkpoint), "--data", str(fake), "--device", "cpu"]) == 0
     said = json.loads(capsys.readouterr().out)
     result = json.loads((whole / "seed-1" / "result.json").read_text())
-    assert said["n"] == result["test"]["n"] == 12
+    assert said["n"] == result["test"]["n"] == 8
     assert said["metrics"] == pytest.approx(result["test"]["metrics"], abs=1e-5)
     assert said["metrics"] == pytest.approx(record["metrics"]["test"], abs=1e-5)
 
@@ -88,7 +90,7 @@ def test_it_trains_resumes_evaluates_and_converts(
     [
         (("--config", "mosi_unaligned"), "expected visual of rows 500, as the recipe says, got 50"),
         (("--config", "nothing"), "recipe nothing: expected a TOML file or one of"),
-        (("--reference",), "expected at least 145 samples, got 24"),
+        (("--reference",), "expected at least 145 samples, got 16"),
         (("--reference", "--modalities", "L,V"), "reference: expected all modalities"),
         (("--device", "mps"), "device: expected one of auto, cpu"),
         (("--data", "nothing.pkl"), "nothing.pkl"),

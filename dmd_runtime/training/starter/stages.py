@@ -40,6 +40,8 @@ Progress = Callable[[float, str], None]
 VALID_ACTORS, TEST_ACTORS = ("17", "18"), ("19", "20")
 _SAID = {"happiness": 1.0, "neutral": 0.0, "sadness": -1.0, "anger": -1.0, "fear": -1.0, "disgust": -1.0}
 MELD_WEIGHT = 0.3
+FACE_VERSIONS, VOICE_VERSIONS = 4, 8
+"""Versions of each face and clip that are kept, the first as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

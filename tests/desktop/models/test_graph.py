@@ -9,7 +9,20 @@ from pytestqt.qtbot import QtBot
 from desktop.models.graph import GraphModel
 from desktop.models.words import edge_words
 from dmd_runtime import EDGES, UNIFORM, Edge, Graph
-from tests.desktop.readings import A, L, V, alone, near_uniform, nothing, prior, story, trained, without
+from tests.desktop.readings import (
+    A,
+    L,
+    V,
+    alone,
+    near_uniform,
+    no_graphs,
+    nothing,
+    per_student,
+    prior,
+    story,
+    trained,
+    without,
+)
 
 
 @pytest.fixture(params=list(Graph), ids=lambda g: g.value)
@@ -76,7 +89,7 @@ def test_why_there_is_no_graph(graph: Graph) -> None:
     model.take(nothing())
     assert model.reason == "fewer than two modalities"
     model.take(trained(edges=dict.fromkeys(Graph)))
-    assert model.reason == "this checkpoint has no distillation graph"
+    assert model.reason == "no distillation graph in this checkpoint"
 
 
 def test_presence_without_emotion_labels() -> None:
@@ -137,3 +150,17 @@ def test_reset(qtbot: QtBot, graph: Graph) -> None:
     assert model.index is None
     assert not model.present
     assert len(model.history(Edge(L, V))[0]) == 0
+
+
+def test_the_hint_says_how_large_a_weight_is_and_what_it_means(graph: Graph) -> None:
+    model = taken(graph, per_student())
+    edge = Edge(L, V)
+    said, times, meaning = model.hint(edge).splitlines()
+    assert said == model.describe(edge)
+    assert times == f"{model.edges[edge] * 6:.1f} times uniform."
+    assert meaning == "How far vision should trust language for this window."
+    model.take(without(A, 1))
+    assert "times uniform, with no other teacher here." in model.hint(edge)
+    assert model.hint(Edge(A, V)) == model.describe(Edge(A, V))  # what is missing means nothing
+    model.take(no_graphs(2))
+    assert model.hint(edge) == "language teaches vision: no graph, no distillation graph in this checkpoint"

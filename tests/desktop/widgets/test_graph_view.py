@@ -15,11 +15,23 @@ from desktop import theme
 from desktop.models.graph import GraphModel
 from desktop.models.words import edge_words
 from desktop.widgets import graph_view
-from desktop.widgets.graph_layout import Box, opacity
+from desktop.widgets.graph_layout import Box, opacity, stroke
 from desktop.widgets.graph_view import GraphView
 from dmd_runtime import EDGES, MODALITIES, UNIFORM, Edge, Graph, Modality, Reading
 from tests.desktop.looking import count, look, mixed, picture
-from tests.desktop.readings import A, L, V, alone, near_uniform, prior, trained, without
+from tests.desktop.readings import (
+    NO_GRAPH,
+    A,
+    L,
+    V,
+    alone,
+    near_uniform,
+    no_graphs,
+    per_student,
+    prior,
+    trained,
+    without,
+)
 from tests.desktop.widgets.test_graph_layout import touching
 
 DRAWN = QSize(280, 256)
@@ -289,3 +301,28 @@ def test_it_paints_at_any_size(show: Show) -> None:
             view = show(reading, size=size)
             view.point_at(Edge(L, V))
             picture(view)
+
+
+def test_edges_up_to_a_third_are_twice_the_uniform_ones(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each student's edges sum to 1/3, widths relative to 1/6 stay in range and numbers are the reading's."""
+    view = show(per_student(), graph=Graph.HETEROGENEOUS)
+    weights = view.drawn_edges()
+    for student in MODALITIES:
+        assert sum(w for edge, w in weights.items() if edge.student is student) == pytest.approx(1 / 3)
+    assert stroke(max(weights.values())) / stroke(UNIFORM) == pytest.approx(2.0, abs=0.25)
+    assert numbers_painted(view, monkeypatch)[Edge(L, V)] == "0.33"
+    hint = view.hint_at(QPointF(*view.arrangement().arrows[Edge(L, V)].at(0.5)))
+    assert "2.0 times uniform." in hint
+    assert "How far vision should trust language for this window." in hint
+
+
+def test_a_checkpoint_without_graphs_says_so_once(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = show(no_graphs())
+    lines: list[str] = []
+    draw = graph_view.draw_text
+    monkeypatch.setattr(graph_view, "draw_text", lambda *a: (lines.append(a[3]), draw(*a)))
+    picture(view)
+    assert "No graph" in lines
+    assert NO_GRAPH not in lines  # it stands in the middle, wrapped
+    assert view.drawn_edges() == {}
+    assert NO_GRAPH in view.accessibleDescription()

@@ -33,25 +33,31 @@ def test_the_line_reads_as_drawn(qtbot: QtBot) -> None:
     line = line_of(healthy(), qtbot)
     expected = "window → drawn 212 ms p95 · dropped 0.0 % · speech lag 1.4 s · CPU 38 % · disk 11 h left"
     assert left(line) == expected
-    assert line.shown()[1] == "starter 1.0 · cpu · local only"
-    assert line.accessibleDescription() == f"{expected} · starter 1.0 · cpu · local only"
+    assert line.shown()[1:] == ("starter 1.0 · card", "cpu · local only")
+    assert line.accessibleDescription() == f"{expected} · starter 1.0 · card · cpu · local only"
 
 
 def test_nothing_measured_says_nothing(qtbot: QtBot) -> None:
     line = line_of(HealthModel(), qtbot)
     assert left(line) == ""
-    assert line.shown()[1] == "local only"
+    assert line.shown()[1:] == ("", "local only")
+    assert not line.card.isVisibleTo(line)
 
 
 @pytest.mark.parametrize("state", states.HEALTH)
 @pytest.mark.parametrize("width", [200, 260, 420, 700, 1024, 1280])
 def test_it_never_runs_over(qtbot: QtBot, state: str, width: int) -> None:
     line = line_of(states.HEALTH[state](), qtbot, width)
-    segments, right = line.shown()
+    segments, link, right = line.shown()
     room = width - 40
-    taken = line._width(segments) + line._metrics().horizontalAdvance(right)
+    taken = line._width(segments) + line.width_of(link, right)
     assert taken <= room + 1
     assert line.grab().width() == width
+    assert line.card.isVisibleTo(line) == bool(link)
+    if link:
+        name = line.card.geometry()
+        assert name.left() > 20 + line._width(segments)
+        assert name.right() < width - 20 - line._metrics().horizontalAdvance(right)
 
 
 def test_at_700_pixels_the_least_important_goes_first(qtbot: QtBot) -> None:
@@ -59,7 +65,7 @@ def test_at_700_pixels_the_least_important_goes_first(qtbot: QtBot) -> None:
     assert left(line) == "window → drawn 212 ms p95 · dropped 0.0 % · speech lag 1.4 s · CPU 38 %"
     line.resize(420, 38)
     assert left(line) == "window → drawn 212 ms p95 · dropped 0.0 %"
-    assert line.shown()[1] == "cpu · local only"
+    assert line.shown()[1:] == ("", "cpu · local only")
     assert "disk 11 h left" in line.toolTip()
 
 
@@ -69,10 +75,20 @@ def test_a_bad_figure_stays_longest(qtbot: QtBot) -> None:
 
 
 def test_a_long_name_is_elided_in_its_middle(qtbot: QtBot) -> None:
-    right = line_of(states.HEALTH["long name"](), qtbot, 700).shown()[1]
-    assert "…" in right
-    assert right.startswith("sub-17")
-    assert right.endswith(" · cpu · local only")
+    _, link, right = line_of(states.HEALTH["long name"](), qtbot, 700).shown()
+    assert "…" in link
+    assert link.startswith("sub-17")
+    assert link.endswith(" · card")
+    assert right == "cpu · local only"
+
+
+def test_the_models_name_asks_for_its_card(qtbot: QtBot) -> None:
+    line = line_of(healthy(), qtbot)
+    assert line.card.accessibleName() == "Model card of starter 1.0"
+    with qtbot.waitSignal(line.card_requested):
+        qtbot.mouseClick(line.card, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(line.card_requested):
+        qtbot.keyClick(line.card, Qt.Key.Key_Space)
 
 
 @pytest.mark.parametrize(("drops", "expected"), [(0, Severity.GOOD), (24, Severity.AMBER), (80, Severity.RED)])
