@@ -112,6 +112,12 @@ class GraphModel(QObject):
         return self.tr("no distillation graph in this checkpoint")
 
     @property
+    def missing_besides(self) -> str:
+        """What the reading had to do without, apart from :attr:`reason`; empty where that is all."""
+        said = "" if self.reading is None else self.reading.reason
+        return said.removesuffix(self.reason).removesuffix(", ")
+
+    @property
     def decimals(self) -> int:
         """Decimals of the numbers, see :func:`decimals_for`."""
         return decimals_for([] if self.edges is None else [w for e, w in self.edges.items() if not self.missing(e)])

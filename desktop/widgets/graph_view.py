@@ -205,10 +205,10 @@ class GraphView(PaintedCard):
         painter.setFont(font)
         painter.setPen(look.dim)
         painter.drawText(QRectF(box.left(), line.bottom() + 2, box.width(), needed + 2), int(words), self._model.reason)
-        reading = self._model.reading
-        if reading is not None and reading.reason not in ("", self._model.reason):
+        rest = self._model.missing_besides
+        if rest:
             below = QRectF(*self._caption())
-            draw_text(painter, below, CENTRE, fitting(font, below.width(), reading.reason), font, look.dim)
+            draw_text(painter, below, CENTRE, fitting(font, below.width(), rest), font, look.dim)
 
     def _popover(self, edge: Edge) -> Popover:
         times, weights = self._model.history(edge)

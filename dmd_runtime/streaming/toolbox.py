@@ -208,13 +208,14 @@ class Toolbox:
         )
 
     def provenance(self) -> dict[str, Any]:
-        """What the manifest says of the models."""
+        """What the manifest says of the models; the checkpoint's licence where its training record states one."""
+        licence = (self.checkpoint.training or {}).get("licence")
         return {
             "checkpoint": {
                 "name": self.checkpoint.name,
                 "digest": self.checkpoint.digest,
                 "trained": self.checkpoint.training is not None,
-                "licence": (self.checkpoint.training or {}).get("licence"),
+                **({"licence": licence} if licence else {}),
             },
             "recipe": self.recipe.to_json(),
             "speech_model": None if self._recogniser is None else self._recogniser.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,8 @@ RAW: Final = "Raw"
 MODES: Final = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "test": "test"}
 SHARES: Final = {"train": 0.70, "valid": 0.85, "test": 1.0}
 """Upper bounds of the splits where the csv has none."""
+
+_FilesIn = Callable[[Path], Mapping[str, Path]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,8 @@ def read_clips(folder: Path) -> tuple[tuple[Clip, ...], bool]:
     if not table.is_file():
         raise SourceError(f"{folder}: expected a folder with {NAME} ({', '.join(NEEDED)}, …), got none there")
     rows = read_rows(table, NEEDED)
-    clips = tuple(_clip(folder, row) for row in rows)
+    files_in = cache(_files)
+    clips = tuple(_clip(folder, row, files_in) for row in rows)
     names = [clip.id for clip in clips]
     if len(set(names)) < len(names):
         twice = next(name for k, name in enumerate(names) if name in names[:k])
@@ -89,7 +92,7 @@ def hashed_split(group: str) -> str:
     return next(split for split, bound in SHARES.items() if share < bound)
 
 
-def _clip(folder: Path, row: Mapping[str, str]) -> Clip:
+def _clip(folder: Path, row: Mapping[str, str], files_in: _FilesIn) -> Clip:
     video, name = row["video_id"], row["clip_id"]
     where = f"{folder / NAME}: {video[:40]} {name[:40]}"
     for said in (video, name):
@@ -107,7 +110,7 @@ def _clip(folder: Path, row: Mapping[str, str]) -> Clip:
         emotion=label_index(row["emotion"]) if row.get("emotion") else None,
         split=MODES[mode.lower()] if mode else hashed_split(group),
         group=group,
-        path=_find(folder, video, name),
+        path=_find(folder, video, name, files_in),
     )
 
 
@@ -123,14 +126,11 @@ def _score(text: str, where: str) -> float:
     return score
 
 
-def _find(folder: Path, video: str, name: str) -> Path | None:
-    for place in (folder / RAW / video, folder / video):
-        if name in (files := _files(place)):
-            return files[name]
-    return None
+def _find(folder: Path, video: str, name: str, files_in: _FilesIn) -> Path | None:
+    found = (files_in(place).get(name) for place in (folder / RAW / video, folder / video))
+    return next((path for path in found if path is not None), None)
 
 
-@cache
 def _files(folder: Path) -> Mapping[str, Path]:
     """The files of a folder by their names without suffix; of several the .mp4, else the first."""
     if not folder.is_dir():

@@ -223,7 +223,7 @@ class _Machine:
     def _symbol(self, module: Any, name: Any) -> None:
         known = ALLOWED.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if known is None:
-            raise _RefusedError(f"a pickle that asks for {' '.join(f'{module}.{name}'.split())[:100]}")
+            raise _RefusedError(f"a pickle that asks for {_brief(module)}.{_brief(name)}")
         self.stack.append(_Symbol(known))
 
     def reduce(self, _: Any) -> None:
@@ -283,7 +283,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[_Machine, Any], Any]]] = {
 def _encode(text: Any, encoding: Any) -> bytes:
     """How protocols 0 to 2 write bytes."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise ValueError(f"expected text encoded as latin1, got {str(encoding)[:20]!r}")
+        raise ValueError(f"expected text encoded as latin1, got {_brief(encoding)}")
     return text.encode("latin-1")
 
 
@@ -296,7 +296,7 @@ def _bytes(*arguments: Any) -> bytes:
 
 def _kind(code: Any, *flags: Any) -> _Kind:
     if not isinstance(code, str) or not _DTYPE.fullmatch(code) or len(flags) > 2:
-        raise ValueError(f"expected a dtype of numbers, texts or objects, got {str(code)[:40]!r}")
+        raise ValueError(f"expected a dtype of numbers, texts or objects, got {_brief(code)}")
     return _Kind(code)
 
 
@@ -367,6 +367,11 @@ _CALLS: Final[Mapping[str, Callable[..., Any]]] = {
     "encode": _encode,
     "bytes": _bytes,
 }
+
+
+def _brief(said: Any) -> str:
+    """A text of the file on one line; of anything else its type, for its text may have no end."""
+    return " ".join(said.split())[:100] if isinstance(said, str) else f"a {type(said).__name__}"
 
 
 def _require_plain(value: Any) -> None:

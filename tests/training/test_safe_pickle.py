@@ -124,7 +124,7 @@ BY_HAND: dict[str, tuple[bytes, str]] = {
     "NEWOBJ of an allowed name": (b"cnumpy\nndarray\n)\x81.", "NEWOBJ"),
     "a dotted name": (_said("numpy") + _said("dtype.__class__") + b"\x93.", r"numpy\.dtype\.__class__"),
     "a dotted module": (b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.", "__globals__"),
-    "a name that is no text": (b"I1\nI2\n\x93.", r"1\.2"),
+    "a name that is no text": (b"I1\nI2\n\x93.", "asks for a int.a int"),
     "copyreg's extensions": (b"\x82\x01.", "EXT1"),
     "a persistent id": (b"Pos.system\n.", "PERSID"),
     "a persistent id of any kind": (b"N" + b"Q.", "BINPERSID"),
@@ -216,6 +216,13 @@ def test_many_names_of_one_list_take_no_time(tmp_path: Path) -> None:
     found = read_pickle(_file(tmp_path, b"]q\x00" + level * 30 + b"."))
     assert len(found) == 10
     assert found[0] is found[9]
+
+
+@pytest.mark.parametrize("call", [b"c_codecs\nencode\n(Vx\nh\x00tR.", b"cnumpy\ndtype\n(h\x00tR.", b"h\x00h\x00\x93."])
+def test_what_has_no_end_is_not_quoted(call: bytes, tmp_path: Path) -> None:
+    level = b"0]" + b"h\x00a" * 10 + b"q\x00"
+    with pytest.raises(SourceError, match="a list"):
+        read_pickle(_file(tmp_path, b"]q\x00" + level * 30 + call))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -306,6 +306,7 @@ def test_a_camera_left_behind_is_not_heard_and_another_takes_over(
     stage.cameras.give(1)
     assert frame_numbers(stage.frames.wait_for(1)) == [1]
     assert stage.events.wait_for(1)[0].text == "other is open"
+    stage.stop.set()  # first: the thread would else take None for an unplugged camera and open a third one
     stage.cameras.opened[1].pictures.put(None)  # which abort() does not
 
 

@@ -10,6 +10,7 @@ from desktop.models.graph import GraphModel
 from desktop.models.words import edge_words
 from dmd_runtime import EDGES, UNIFORM, Edge, Graph
 from tests.desktop.readings import (
+    NO_GRAPH,
     A,
     L,
     V,
@@ -162,5 +163,9 @@ def test_the_hint_says_how_large_a_weight_is_and_what_it_means(graph: Graph) -> 
     model.take(without(A, 1))
     assert "times uniform, with no other teacher here." in model.hint(edge)
     assert model.hint(Edge(A, V)) == model.describe(Edge(A, V))  # what is missing means nothing
+    assert model.missing_besides == "no face for 3 s"
     model.take(no_graphs(2))
+    assert model.missing_besides == ""
+    model.take(trained(3, edges=dict.fromkeys(Graph), reason=f"no words, {NO_GRAPH}"))
+    assert model.missing_besides == "no words"
     assert model.hint(edge) == "language teaches vision: no graph, no distillation graph in this checkpoint"
