@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
     close_requested()
         The user wants to leave; whoever listens ends what runs and calls :meth:`close_now`.
     drawn(Reading)
-        A reading has been painted.
+        A reading has been painted, and is still the one that is shown.
     """
 
     shown = Signal()
@@ -255,8 +255,13 @@ class MainWindow(QMainWindow):
         if watched is self.page.emotion and event.type() is QEvent.Type.Paint and reading is not self._drawn:
             self._drawn = reading
             if reading is not None:
-                _soon(self, lambda: self.drawn.emit(reading))
+                _soon(self, lambda: self._tell_drawn(reading))
         return super().eventFilter(watched, event)
+
+    def _tell_drawn(self, reading: Reading) -> None:
+        """Tell, unless the next one has come since: what is on screen would not be this one's."""
+        if reading is self.models.emotion.reading:
+            self.drawn.emit(reading)
 
     def _follow_phase(self) -> None:
         phase = self.models.live.phase

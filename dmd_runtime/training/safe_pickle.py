@@ -234,11 +234,15 @@ class _Machine:
         if call is None:
             raise _RefusedError(f"a pickle that calls {function.name}")
         made = call(*arguments)
-        if function.name == "encode":  # a text once encoded may be named again and again, and copied each time
-            self.encoded += len(made)
-            if self.encoded > len(self.pages):
-                raise ValueError("expected no more bytes than the file has")
+        if function.name == "encode":
+            self._charge(made)
         self.stack.append(made)
+
+    def _charge(self, content: bytes | str | list[Any]) -> None:
+        """Count what is copied: one text or list may be named again and again, and would be copied each time."""
+        self.encoded += len(content)
+        if self.encoded > len(self.pages):
+            raise ValueError("expected no more bytes or objects than the file has bytes")
 
     def build(self, _: Any) -> None:
         made, state = self.last(2)
@@ -246,6 +250,9 @@ class _Machine:
             _order(made, state)
             self.stack.append(made)
         elif isinstance(made, _Shell) and made.array is None:
+            content = state[-1] if isinstance(state, tuple) and state else None
+            if isinstance(content, list | str):  # bytes are viewed, these are copied
+                self._charge(content)
             made.array = _filled(state)
             self.stack.append(made.array)
         else:

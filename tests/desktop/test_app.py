@@ -52,6 +52,19 @@ def test_a_named_source_runs_and_its_graphs_are_drawn_as_they_are(make, qtbot: Q
     assert app.window.page.video.frame_number_drawn > 0
 
 
+def test_a_reading_that_was_overtaken_is_not_told_as_drawn(make, qtbot: QtBot) -> None:
+    app = shown(make(), qtbot)
+    app.models.live.set_phase(Phase.RUNNING)
+    told: list[int] = []
+    app.window.drawn.connect(lambda seen: told.append(seen.index))
+    for index in (3, 4):
+        app.bridge.reading.emit(reading(index))
+        app.window.page.emotion.repaint()  # both are painted before anything is told
+    qtbot.waitUntil(lambda: bool(told), timeout=10_000)
+    qtbot.wait(0)
+    assert told == [4]
+
+
 def test_the_window_closes_while_something_runs_and_leaves_nothing(make, qtbot: QtBot) -> None:
     app = shown(make(source="synthetic:600"), qtbot)
     qtbot.waitUntil(lambda: running(app), timeout=30_000)

@@ -81,7 +81,7 @@ def test_a_film_that_cannot_be_read_is_one_line_and_exit_2(environment: dict[str
     bad.write_text("no film")
     shot = tmp_path / "shot.png"
     done = start(
-        environment, "--source", str(bad), "--quit-after", "3", "--screenshot", str(shot), QT_QPA_PLATFORM="offscreen"
+        environment, "--source", str(bad), "--quit-after", "10", "--screenshot", str(shot), QT_QPA_PLATFORM="offscreen"
     )
     assert done.returncode == 2
     assert done.stderr.strip() == (

@@ -197,10 +197,20 @@ def test_a_place_in_the_memo_may_be_any_number(tmp_path: Path) -> None:
     assert read_pickle(_file(tmp_path, b"Nr\xff\xff\xff\xff.")) is None
 
 
+def test_a_list_is_not_made_into_arrays_for_ever(tmp_path: Path) -> None:
+    """A list named again costs two bytes in the file, and the array that is made of it eight for each object."""
+    count = 4_000
+    array = _array(f"(I{count}\nt", b"S'O8'\n", b"h\x00", order="|").removesuffix(b".")
+    body = b"(](" + b"N" * count + b"eq\x00" + array * 20 + b"t."
+    assert len(body) < 4 * count * 2
+    with pytest.raises(SourceError, match="no more bytes or objects"):
+        read_pickle(_file(tmp_path, body))
+
+
 def test_a_text_is_not_copied_for_ever(tmp_path: Path) -> None:
     text = b"X" + struct.pack("<I", 10_000) + b"a" * 10_000 + b"q\x00"
     again = b"c_codecs\nencode\n(h\x00Vlatin1\ntR"
-    with pytest.raises(SourceError, match="no more bytes than the file has"):
+    with pytest.raises(SourceError, match="no more bytes or objects"):
         read_pickle(_file(tmp_path, b"(" + text + again * 5 + b"t."))
 
 
