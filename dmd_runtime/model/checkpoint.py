@@ -9,8 +9,6 @@ nothing is made of it before its header was found to describe such a model. ``do
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from dmd_runtime.model import strict_json
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD
 from dmd_runtime.model.encoders import Encoder
+from dmd_runtime.whole_file import whole_file
 
 FORMAT = "dmd-checkpoint/1"
 UNTRAINED = "UNTRAINED"
@@ -155,16 +154,9 @@ class Checkpoint:
             It cannot be written there, or a weight is not finite.
         """
         body = self.to_bytes()
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            try:
-                with draft.open("xb") as file:
-                    file.write(body)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+            with whole_file(path) as file:
+                file.write(body)
         except OSError as error:
             raise CheckpointError(f"{path}: the checkpoint could not be written: {error.strerror or error}") from error
         return _digest(body)

@@ -8,8 +8,6 @@ is JSON in the header's metadata; ``docs/data.md`` has the format in full.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,6 +19,7 @@ from dmd_runtime.errors import ConfigError, RecordingError, SourceError
 from dmd_runtime.modality import MODALITIES
 from dmd_runtime.model import strict_json
 from dmd_runtime.training.samples import Dataset, Samples
+from dmd_runtime.whole_file import whole_file
 
 FORMAT: Final = "dmd-features/1"
 MAX_HEADER: Final = 10**8
@@ -53,18 +52,11 @@ def write_dataset(dataset: Dataset, path: Path, *, notes: Mapping[str, Any] | No
     """
     tensors = dict(_tensors(dataset))
     header = _header(dataset, tensors, notes or {})
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            with draft.open("xb") as file:
-                file.write(header)
-                for kind, array in tensors.values():
-                    _write(file, array, _TYPES[kind])
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            file.write(header)
+            for kind, array in tensors.values():
+                _write(file, array, _TYPES[kind])
     except OSError as error:
         reason = error.strerror or str(error)
         raise RecordingError(f"{path}: expected a place that can be written to, got: {reason}") from error

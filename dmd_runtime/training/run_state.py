@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 
 from dmd_runtime.errors import RecordingError, SourceError
+from dmd_runtime.whole_file import whole_file
 
 STATE = "state.pt"
 _BEST = "best-{epoch:04d}.pt"
@@ -79,16 +78,9 @@ def write_whole(path: Path, body: bytes) -> None:
     RecordingError
         It cannot be written there.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            with draft.open("xb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            file.write(body)
     except OSError as error:
         raise RecordingError(
             f"{path}: expected a place that can be written to, got: {error.strerror or error}"

@@ -22,6 +22,7 @@ from dmd_runtime.features.face_patch import SIZE
 from dmd_runtime.messages import Float32, UInt8
 from dmd_runtime.model.encoders import Encoder
 from dmd_runtime.model.face_encoder import FaceEncoder, FaceEncoderConfig
+from dmd_runtime.training.starter.steps import average, class_weights
 
 _AVERAGE = 0.998  # of the running mean of the weights
 
@@ -100,9 +101,7 @@ def fit(
     net["encoder"].mean.copy_(torch.from_numpy(faces.rows.mean(axis=0)))
     net["encoder"].scale.copy_(torch.from_numpy(faces.rows.std(axis=0) + 1e-4))
     kept = copy.deepcopy(net).eval()
-    share = np.maximum(faces.votes.mean(axis=0), 1e-3)
-    balance = torch.from_numpy(((1 / classes / share) ** schedule.balance).astype(np.float32))
-    balance = balance / (balance * torch.from_numpy(share.astype(np.float32))).sum()
+    balance = class_weights(faces.votes.mean(axis=0), schedule.balance)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=schedule.weight_decay)
     per_epoch = len(faces.patches) // schedule.batch
     total, done = schedule.epochs * per_epoch, 0
@@ -124,7 +123,7 @@ def fit(
             optimiser.step()
             done += 1
             running.append(float(loss.detach()))
-            _average(kept, net, min(_AVERAGE, done / (done + 50)))
+            average(kept, net, min(_AVERAGE, done / (done + 50)))
             if done % 20 == 0:
                 progress(done / total, f"loss {np.mean(running[-50:]):.3f}")
     return Encoder(config=config.to_json(), tensors=kept["encoder"].state_dict())
@@ -201,12 +200,3 @@ def _one_cycle(progress: float) -> float:
     if progress < up:
         return 0.04 + 0.96 * (0.5 - 0.5 * math.cos(math.pi * progress / up))
     return 0.5 + 0.5 * math.cos(math.pi * (progress - up) / (1 - up))
-
-
-@torch.no_grad()
-def _average(kept: nn.Module, net: nn.Module, keep: float) -> None:
-    for a, b in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
-        if a.is_floating_point():
-            a.lerp_(b, 1 - keep)
-        else:
-            a.copy_(b)

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from dmd_runtime.errors import ConfigError
-from dmd_runtime.messages import Float32
 from dmd_runtime.modality import MODALITIES, Graph, Modality
 from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD, DMDOutput
 from dmd_runtime.model.losses import LossWeights, Targets, dmd_losses
 from dmd_runtime.training.starter.mixture import Batch, Mixture
 from dmd_runtime.training.starter.pools import Int64
+from dmd_runtime.training.starter.steps import average, class_weights
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ def fit(model: Model, loss_of: BatchLoss, lesson: Lesson, log: Log) -> Model:
         model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, betas=(0.9, 0.98)
     )
     pools, train = lesson.mixture.pools, lesson.train
-    balance = {m.value: _class_weights(pools[m].labelled.emotion[train[m]], schedule.balance) for m in MODALITIES}
+    balance = {
+        m.value: class_weights(pools[m].labelled.emotion[train[m]].mean(axis=0), schedule.balance) for m in MODALITIES
+    }
     decks = {m: _deck(train[m], schedule.alone, rng) for m in MODALITIES}
     for step in range(schedule.steps):
         optimiser.param_groups[0]["lr"] = schedule.lr * _cycle(step / schedule.steps)
@@ -109,7 +111,7 @@ def fit(model: Model, loss_of: BatchLoss, lesson: Lesson, log: Log) -> Model:
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        _average(mean, model, min(schedule.average, (1 + step) / (20 + step)))
+        average(mean, model, min(schedule.average, (1 + step) / (20 + step)))
         log(step, figures)
     return mean
 
@@ -135,12 +137,6 @@ def shares(emotion: Tensor, schedule: Schedule, balance: Tensor | None) -> Tenso
     return smooth if balance is None else smooth * (emotion * balance).sum(dim=1, keepdim=True)
 
 
-def _class_weights(emotion: Float32, power: float) -> Tensor:
-    share = np.maximum(emotion.mean(axis=0), 1e-3)
-    weights = (1 / len(share) / share) ** power
-    return torch.from_numpy((weights / (weights * share).sum()).astype(np.float32))
-
-
 def _cycle(progress: float) -> float:
     warm = 0.08
     return progress / warm if progress < warm else 0.5 + 0.5 * math.cos(math.pi * (progress - warm) / (1 - warm))
@@ -154,9 +150,3 @@ def _deck(index: Int64, size: int, rng: np.random.Generator) -> Iterator[Int64]:
         order = rng.permutation(index)
         for k in range(0, len(order) - size + 1, size):
             yield order[k : k + size]
-
-
-@torch.no_grad()
-def _average(mean: nn.Module, model: nn.Module, keep: float) -> None:
-    for a, b in zip(mean.parameters(), model.parameters(), strict=True):
-        a.lerp_(b, 1 - keep)

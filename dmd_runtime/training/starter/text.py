@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from dmd_runtime.messages import Float32
 from dmd_runtime.model.encoders import Encoder, TextDeltaConfig
+from dmd_runtime.training.starter.steps import class_weights
 
 logger = logging.getLogger(__name__)
 
@@ -148,9 +149,8 @@ def tune(
         [{"params": learned, "base": schedule.lr}, {"params": head.parameters(), "base": schedule.head_lr}],
         weight_decay=0.01,
     )
-    share = np.maximum((train.emotion * train.weight[:, None]).sum(axis=0) / train.weight.sum(), 1e-3)
-    balance = torch.from_numpy(((1 / classes / share) ** schedule.balance).astype(np.float32))
-    balance = balance / (balance * torch.from_numpy(share.astype(np.float32))).sum()
+    share = (train.emotion * train.weight[:, None]).sum(axis=0) / train.weight.sum()
+    balance = class_weights(share, schedule.balance)
     as_written = tunable.tokens(train.text)
     as_heard = tunable.tokens([_recognised(text, rng) for text in train.text])
     total, done, running = schedule.epochs * math.ceil(len(train.text) / schedule.batch), 0, 0.0
