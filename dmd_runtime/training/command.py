@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dmd_runtime.errors import ConfigError, DMDError, RecordingError
+from dmd_runtime.evaluation.report import plain
 from dmd_runtime.modality import MODALITIES, Modality
 from dmd_runtime.model import strict_json
 from dmd_runtime.model.checkpoint import Checkpoint, load
@@ -27,7 +28,6 @@ from dmd_runtime.training.outcome import (
     settings_record,
     summary,
     to_text,
-    without_nan,
 )
 from dmd_runtime.training.pictures import draw
 from dmd_runtime.training.progress import Row
@@ -186,7 +186,7 @@ class _Run:
             write_whole(self.folder / RESULT, to_text(body).encode())
             RunState(self.folder).clear()
         trainer.engine.wait_for_everyone()
-        return dict(without_nan(body))
+        return plain(body)
 
 
 def evaluate_data(
@@ -238,7 +238,7 @@ def evaluate_data(
     if not loaded.graphs:
         found.pop("mean_edges", None)
     return dict(
-        without_nan(
+        plain(
             {
                 "checkpoint": {
                     "name": loaded.name,

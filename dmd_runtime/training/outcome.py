@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from dmd_runtime import __version__
 from dmd_runtime.errors import ConfigError
+from dmd_runtime.evaluation.report import plain
 from dmd_runtime.features.standardize import Standardizer
 from dmd_runtime.modality import MODALITIES, Modality
 from dmd_runtime.model import strict_json
@@ -49,7 +49,7 @@ def save_checkpoint(
         "settings": settings_record(config),
         "commit": commit(),
         "version": __version__,
-        "metrics": without_nan(metrics),
+        "metrics": plain(metrics),
     }
     text = fitted.learner.text
     if text is not None:
@@ -136,20 +136,9 @@ def commit() -> str | None:
     return said.stdout.strip() or None
 
 
-def without_nan(value: Any) -> Any:
-    """JSON values with None in place of numbers that are none."""
-    if isinstance(value, Mapping):
-        return {str(key): without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return without_nan(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def to_text(body: Mapping[str, Any]) -> str:
     """A JSON file's text."""
-    return json.dumps(without_nan(body), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(plain(body), indent=2, ensure_ascii=False) + "\n"
 
 
 def _figures(standardizer: Standardizer, text: TunedText | None) -> dict[str, Any]:

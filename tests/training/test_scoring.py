@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmd_runtime.evaluation.report import plain
 from dmd_runtime.evaluation.sentiment_metrics import sentiment_figures
 from dmd_runtime.modality import Graph
-from dmd_runtime.training.outcome import summary, without_nan
+from dmd_runtime.training.outcome import summary
 from dmd_runtime.training.scoring import log_figures, one_label, report
 from dmd_runtime.training.trainer import Predicted, task_loss
 from tests.training.training_factory import make_samples
@@ -80,7 +81,7 @@ def test_seeds_are_summed_up() -> None:
 
 
 def test_what_is_no_number_is_none_in_json() -> None:
-    assert without_nan({"a": [float("nan"), np.float32(1)], "b": (np.inf, np.arange(2))}) == {
+    assert plain({"a": [float("nan"), np.float32(1)], "b": (np.inf, np.arange(2))}) == {
         "a": [None, 1.0],
         "b": [None, [0, 1]],
     }
