@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from dmd_runtime import __version__
 from dmd_runtime.errors import DMDError, StageError
 from dmd_runtime.modality import MODALITIES, Modality
+from dmd_runtime.recording import command as sessions
 
 EXIT_FAILED, EXIT_INPUT, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 64, 130
 
@@ -116,10 +117,7 @@ def _parser() -> _Parser:
 
     _add_extract(commands)
 
-    sessions = commands.add_parser("sessions", help="session folders below a root")
-    sessions.add_argument("what", choices=("list",))
-    sessions.add_argument("root", metavar="ROOT", type=Path)
-    sessions.set_defaults(command=_sessions)
+    sessions.add(commands)
     return parser
 
 
@@ -314,13 +312,5 @@ def _extract(options: argparse.Namespace) -> int:
     from dmd_runtime.training.extract_command import run  # noqa: PLC0415
 
     for line in run(options):
-        print(line)
-    return 0
-
-
-def _sessions(options: argparse.Namespace) -> int:
-    from dmd_runtime.recording.library import list_sessions  # noqa: PLC0415
-
-    for line in list_sessions(options.root):
         print(line)
     return 0
