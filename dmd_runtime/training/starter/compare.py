@@ -26,8 +26,8 @@ from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.dmd import DMD
 from dmd_runtime.model.losses import PUBLISHED_PRIOR, LossWeights
 from dmd_runtime.training.starter import rivals
-from dmd_runtime.training.starter.__main__ import stages_of
 from dmd_runtime.training.starter.build import Material, material, model_config
+from dmd_runtime.training.starter.command import stages_of
 from dmd_runtime.training.starter.edge_figures import edge_figures
 from dmd_runtime.training.starter.learn import Lesson, Schedule, dmd_loss, fit
 from dmd_runtime.training.starter.predictions import Said, predict, without

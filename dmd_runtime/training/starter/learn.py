@@ -71,12 +71,19 @@ BatchLoss = Callable[[Any, Batch, Tensor | None], tuple[Tensor, dict[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What is learned from, and how; ``train`` {m: indices} are the samples drawn alone."""
+    """What is learned from, and how; ``train`` {m: indices} are the samples drawn alone.
+
+    Of ``unlabelled``, if given, as many more triples come with each step, and no loss sees their labels.
+    """
 
     mixture: Mixture
     train: Mapping[Modality, Int64]
     schedule: Schedule
     seed: int
+    unlabelled: Mixture | None = None
+
+
+_LETTERS = tuple(m.value for m in MODALITIES)
 
 
 def learn(config: DMDConfig, lesson: Lesson, log: Log) -> DMD:
@@ -102,6 +109,8 @@ def fit(model: Model, loss_of: BatchLoss, lesson: Lesson, log: Log) -> Model:
         optimiser.param_groups[0]["lr"] = schedule.lr * _cycle(step / schedule.steps)
         batches = {m.value: lesson.mixture.alone(m, next(decks[m]), rng) for m in MODALITIES}
         batches["triples"] = lesson.mixture.triples(schedule.triples, rng, corrupt=schedule.corrupt, drop=schedule.drop)
+        if lesson.unlabelled is not None:
+            batches["unlabelled"] = lesson.unlabelled.triples(schedule.triples, rng).unlabelled()
         figures: dict[str, float] = {}
         for name, batch in batches.items():
             output = model(batch.features, batch.mask, absent=_absent(name))
@@ -117,7 +126,7 @@ def fit(model: Model, loss_of: BatchLoss, lesson: Lesson, log: Log) -> Model:
 
 
 def _absent(name: str) -> list[Modality]:
-    return [m for m in MODALITIES if name not in ("triples", m.value)]
+    return [m for m in MODALITIES if name in _LETTERS and name != m.value]
 
 
 def dmd_loss(

@@ -8,7 +8,7 @@ brings when somebody smiles while saying sad things, or a microphone hears the w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -52,6 +52,12 @@ class Batch:
     sentiment: Tensor
     own: Mapping[Modality, Tensor]
     corrupted: Int64
+
+    def unlabelled(self) -> Batch:
+        """The same windows, with nothing known of what they show."""
+        nothing = torch.full_like(self.emotion, torch.nan)
+        sentiment = torch.full_like(self.sentiment, torch.nan)
+        return replace(self, emotion=nothing, sentiment=sentiment, own=dict.fromkeys(self.own, nothing))
 
 
 class Mixture:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,7 @@ from dmd_runtime.modality import MODALITIES
 from dmd_runtime.model.calibration import SUBSETS
 from dmd_runtime.model.checkpoint import load
 from dmd_runtime.streaming.extractors import LABELS
-from dmd_runtime.training.starter import __main__ as command
-from dmd_runtime.training.starter import build, stages
+from dmd_runtime.training.starter import build, command, stages
 from dmd_runtime.training.starter.faces import FaceSchedule
 from dmd_runtime.training.starter.learn import Schedule
 from dmd_runtime.training.starter.text import TextSchedule
@@ -47,6 +48,18 @@ def test_missing_data_is_one_line(only: tuple[str, ...], tmp_path: Path, capsys:
     assert line.startswith("starter: ")
     assert "none" in line
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_the_parts_are_found_by_processes_that_start_anew(tmp_path: Path) -> None:
+    """A cache that cannot be written makes each part fail by itself, and not because it was not found."""
+    data = make_corpora(tmp_path / "data")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    called = [sys.executable, "-m", "dmd_runtime.training.starter", data]
+    called += ["--out", tmp_path / "s.safetensors", "--cache", tmp_path / "file" / "no folder"]
+    done = subprocess.run(list(map(str, called)), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Can't get attribute" not in done.stderr
+    assert "the part words ended with status 1" in done.stderr
 
 
 @pytest.mark.slow
