@@ -7,7 +7,7 @@ model (and those of a BERT), no graph.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from torch import Tensor
@@ -143,9 +143,3 @@ def config_of(
                 f"{m.word}: {lengths[m]} rows need layers of {expected} inputs, these have {found_width}"
             )
     return config
-
-
-def missing_graphs(units: Sequence[Graph]) -> str:
-    """What to say of a published file without its graph-distillation units."""
-    gone = [graph.value for graph in Graph if graph not in units]
-    return f"no distillation graph in this checkpoint ({', '.join(gone)})" if gone else ""

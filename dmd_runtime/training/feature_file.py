@@ -28,7 +28,6 @@ _ALIGN = 64  # bytes: where the tensors begin
 _CHUNK = 1 << 24  # bytes written at once
 _TYPES: Final = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4"), "BOOL": np.dtype(np.bool_)}
 _ORDER: Final = {"train": 0, "valid": 1, "test": 2}
-_PICKLES = (".pkl", ".pickle", ".p")
 
 
 def write_dataset(dataset: Dataset, path: Path, *, notes: Mapping[str, Any] | None = None) -> None:
@@ -123,21 +122,6 @@ def read_notes(path: Path) -> Mapping[str, Any]:
     """
     notes: Mapping[str, Any] = _described(path, _metadata(path, _read_header(path)[0]), "notes")
     return notes
-
-
-def open_any(path: Path, cache: Path | None = None) -> Dataset:
-    """A feature file, or a file in MMSA's format (.pkl), which is kept in the folder ``cache`` as a feature file.
-
-    Raises
-    ------
-    SourceError
-        It is neither, or damaged.
-    """
-    if path.suffix.lower() in _PICKLES:
-        from dmd_runtime.training.mmsa import load_mmsa  # noqa: PLC0415 - which writes feature files
-
-        return load_mmsa(path, cache)
-    return open_dataset(path)
 
 
 def _tensors(dataset: Dataset) -> Iterator[tuple[str, tuple[str, Any]]]:

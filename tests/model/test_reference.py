@@ -107,9 +107,6 @@ def test_without_units_there_is_a_model_and_no_graph():
     absent = DMD(config).load_state_dict(reference.convert(model, {}), strict=False).missing_keys
     assert absent
     assert all(name.startswith("graphs.") for name in absent)
-    assert reference.missing_graphs([]) == "no distillation graph in this checkpoint (homo, hetero)"
-    assert reference.missing_graphs([Graph.HOMOGENEOUS]) == "no distillation graph in this checkpoint (hetero)"
-    assert reference.missing_graphs(list(Graph)) == ""
 
 
 def test_lengths_that_do_not_fit_are_named():

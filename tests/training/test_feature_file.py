@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from dmd_runtime.errors import ConfigError, RecordingError, SourceError
 from dmd_runtime.modality import MODALITIES
-from dmd_runtime.training.feature_file import FORMAT, open_any, open_dataset, read_notes, write_dataset
+from dmd_runtime.training.feature_file import FORMAT, open_dataset, read_notes, write_dataset
 from dmd_runtime.training.samples import Dataset
 from tests.training.training_factory import make_samples
 
@@ -30,7 +30,7 @@ def dataset(**changes: Any) -> Dataset:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     written, path = dataset(), tmp_path / "a.safetensors"
     write_dataset(written, path, notes={"broken": {"x": "y"}})
-    read = open_any(path)
+    read = open_dataset(path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
     assert (read.recipe, read.source, read.repaired) == (written.recipe, written.source, written.repaired)
     assert read_notes(path) == {"broken": {"x": "y"}}

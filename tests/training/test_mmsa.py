@@ -13,7 +13,6 @@ import pytest
 
 from dmd_runtime.errors import RecordingError, SourceError
 from dmd_runtime.modality import MODALITIES, Modality
-from dmd_runtime.training.feature_file import open_any
 from dmd_runtime.training.mmsa import load_mmsa
 from tests.training.mmsa_factory import make_mmsa
 
@@ -55,12 +54,12 @@ def test_a_file_becomes_samples(lengths: tuple[int, int, int], cached: bool, tmp
 
 def test_the_same_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, cache = make_mmsa(tmp_path / "set.pkl", **SMALL), tmp_path / "cache"
-    first = open_any(path, cache)
+    first = load_mmsa(path, cache)
     kept = next(cache.iterdir())
     before = kept.stat().st_mtime_ns
     assert isinstance(first["train"].features[L], np.memmap)
     monkeypatch.setattr("dmd_runtime.training.mmsa.read_pickle", lambda _: pytest.fail("it was read again"))
-    assert open_any(path, cache)["train"].ids == first["train"].ids
+    assert load_mmsa(path, cache)["train"].ids == first["train"].ids
     monkeypatch.undo()
 
     kept.write_bytes(kept.read_bytes()[:-1])  # damaged: made again
