@@ -55,8 +55,12 @@ class Material:
 
     def mixture(self, split: str, triples: bool = True) -> Mixture:
         """Batches whose triples are of one split."""
+        return self.among(self.splits[split] if triples else None)
+
+    def among(self, members: Mapping[Modality, Int64] | None) -> Mixture:
+        """Batches whose triples are made of ``members``; of all samples where there are none."""
         figures = {m: (self.standardizer.mean[m], self.standardizer.scale[m]) for m in MODALITIES}
-        return Mixture(self.pools, figures, self.splits[split] if triples else None)
+        return Mixture(self.pools, figures, members)
 
     def shapes(self) -> dict[Modality, tuple[int, int]]:
         """(T, D) of each modality's windows."""

@@ -1,6 +1,8 @@
 """The ablation of ``docs/science.md``, run by ``make ablation``.
 
-Every variant is trained with the same batches, steps and seeds as DMD itself, and measured on the test split. Lines in
+Every variant is trained with the same batches, steps and seeds as DMD itself, and measured on the test split. Two more
+ask what distillation is worth where labels are few: of the voices only those of two people are labelled, and those of
+all others come in triples whose labels no loss sees, so that a voice can learn of them only from its teachers. Lines in
 FILE are not made again.
 """
 
@@ -11,7 +13,7 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,13 @@ from dmd_runtime.training.starter.predictions import Said, predict, without
 _TRIPLES = 700
 _MOST = 1500  # samples of a corpus that a variant is measured on, the same for all
 HOMO, HETERO = Graph
+A = Modality.ACOUSTIC
 
 Change = Callable[[DMDConfig, Schedule], tuple[DMDConfig, Schedule]]
+
+
+def _as_it_is(model: DMD) -> DMD:
+    return model
 
 
 def _weights(**changes: Any) -> Change:
@@ -61,19 +68,22 @@ SHORT = replace(Schedule(), alone=24, triples=24, lr=3e-3, average=0.98)
 """A schedule short enough for thirty runs on two cores."""
 STRENGTH = Schedule().weights.distillation[HOMO]
 VARIANTS: Mapping[str, tuple[Change, Callable[[DMD], DMD]]] = {
-    "DMD": (_same, lambda m: m),
+    "DMD": (_same, _as_it_is),
     "no decoupling": (_weights(decoupling=0.0), rivals.without_decoupling),
-    "no HomoGD": (_taught(0.0, STRENGTH), lambda m: m),
+    "no HomoGD": (_taught(0.0, STRENGTH), _as_it_is),
     "no crossmodal attention": (_same, rivals.without_crossmodal),
-    "no HeteroGD": (_taught(STRENGTH, 0.0), lambda m: m),
-    "no distillation": (_taught(0.0, 0.0), lambda m: m),
-    "edges not supervised": (_weights(edges=0.0), lambda m: m),
-    "published edges and prior": (_published, lambda m: m),
+    "no HeteroGD": (_taught(STRENGTH, 0.0), _as_it_is),
+    "no distillation": (_taught(0.0, 0.0), _as_it_is),
+    "edges not supervised": (_weights(edges=0.0), _as_it_is),
+    "published edges and prior": (_published, _as_it_is),
 }
 RIVALS: Mapping[str, Callable[[DMDConfig], nn.Module]] = {
     "late fusion": rivals.LateFusion,
     "MulT": rivals.CrossmodalFusion,
 }
+FEW: Mapping[str, float] = {"few voices labelled, distilled": 1.0, "few voices labelled, not distilled": 0.0}
+"""Strengths of distillation in both graphs."""
+_PEOPLE = 2  # whose voices are labelled there, drawn anew by each seed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="one JSON object a line")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--variants", default=",".join((*VARIANTS, *RIVALS)), help="names with commas between")
+    parser.add_argument("--variants", default=",".join((*VARIANTS, *RIVALS, *FEW)), help="names with commas between")
     parser.add_argument("--seed", type=int, default=0, help="of the cached parts")
     options = parser.parse_args(arguments)
     data = material(stages_of(options))
@@ -109,25 +119,39 @@ def run(variant: str, data: Material, seed: int, schedule: Schedule) -> dict[str
         model: nn.Module = RIVALS[variant](config)
         loss: Any = functools.partial(rivals.rival_loss, schedule=schedule)
     else:
-        change, alter = VARIANTS[variant]
+        change, alter = (_taught(FEW[variant], FEW[variant]), _as_it_is) if variant in FEW else VARIANTS[variant]
         config, schedule = change(config, schedule)
         model = alter(DMD(config))
         loss = functools.partial(dmd_loss, config=config, schedule=schedule)
     lesson = Lesson(mixture=data.mixture("train"), train=data.splits["train"], schedule=schedule, seed=seed)
+    if variant in FEW:
+        lesson = few_voices(lesson, data)
     trained = fit(model, loss, lesson, lambda *_: None)
     row: dict[str, Any] = {"variant": variant, "seed": seed, "steps": schedule.steps}
-    row |= measure(trained, data)
+    row |= measure(trained, data, ("valid", "test") if variant in FEW else ("test",))
     return row | {"seconds": round(time.monotonic() - begun, 1)}
 
 
-def measure(model: nn.Module, data: Material) -> dict[str, Any]:
-    """Accuracy and UAR on the test split: alone on each corpus, alone and together on triples, vertices, edges."""
+def few_voices(lesson: Lesson, data: Material) -> Lesson:
+    """The same where the voices of all but two people are without labels."""
+    train, voices = lesson.train, data.pools[A].labelled.group[lesson.train[A]]
+    people = np.unique(voices.astype(str))
+    known = np.isin(voices.astype(str), np.random.default_rng(lesson.seed).permutation(people)[:_PEOPLE])
+    labelled, others = ({**train, A: train[A][which]} for which in (known, ~known))
+    return replace(lesson, mixture=data.among(labelled), train=labelled, unlabelled=data.among(others))
+
+
+def measure(model: nn.Module, data: Material, voices: Sequence[str]) -> dict[str, Any]:
+    """Accuracy and UAR on the test split: alone on each corpus, alone and together on triples, vertices, edges.
+
+    Voices alone are those of the splits ``voices``: nothing is chosen by what is found on the validation split.
+    """
     mixture = data.mixture("test")
     label = np.arange(_TRIPLES) % mixture.classes
     triples = mixture.triples(_TRIPLES, np.random.default_rng(11), augment=False, labels=label)
     row: dict[str, Any] = {"alone": {}, "vertices alone": {}, "triples alone": {}}
     for m in MODALITIES:
-        index = data.splits["test"][m]
+        index = np.concatenate([data.splits[split][m] for split in (voices if m is A else ("test",))])
         index = index[data.pools[m].labelled.label[index] >= 0]
         index = np.sort(np.random.default_rng(13).permutation(index)[:_MOST])
         said, y = predict(model, mixture.alone(m, index, None)), data.pools[m].labelled.label[index]

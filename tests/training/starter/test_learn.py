@@ -96,6 +96,23 @@ def test_unseen_samples_are_told_and_the_teacher_that_knows_gets_the_larger_edge
     assert min(gains) > 0.2, gains  # without the supervision of edges: below .05
 
 
+def test_of_triples_without_labels_only_teachers_are_learned_from() -> None:
+    told: list[Mapping[str, float]] = []
+    everything = {m: np.arange(len(POOLS[m])) for m in MODALITIES}
+    mixture = make_mixture(POOLS)
+    lesson = Lesson(mixture=mixture, train=everything, schedule=replace(SCHEDULE, steps=2), seed=0, unlabelled=mixture)
+    with torch.random.fork_rng(devices=[]):
+        learn(CONFIG, lesson, lambda _, figures: told.append(figures))
+    for figures in told:
+        said = {name: value for name, value in figures.items() if name.startswith("unlabelled task")}
+        assert said
+        assert set(said.values()) == {0.0}
+        assert figures["unlabelled margin"] == 0.0
+        for graph in Graph:
+            assert figures[f"unlabelled logit {graph.value}"] > 0
+            assert figures[f"unlabelled edges {graph.value}"] == 0.0
+
+
 def test_rare_labels_weigh_more_and_the_mean_weight_is_one() -> None:
     emotion = np.eye(3, dtype=np.float32)[[0] * 8 + [1] * 4 + [2] * 4]
     share = torch.tensor([0.5, 0.25, 0.25])
