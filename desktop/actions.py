@@ -23,6 +23,7 @@ class Actions(QObject):
         self._all: list[QAction] = []
         self.start = self._make(_tr("Start camera and microphone"), "F5", short=_tr("Start"))
         self.stop = self._make(_tr("Stop"), "Ctrl+.", short=_tr("Stop"))
+        self.record = self._make(_tr("Record…"), "Ctrl+R")
         self.open = self._make(_tr("Open a file…"), "Ctrl+O")
         self.demo = self._make(_tr("Watch the demo"), "Ctrl+D")
         self.synthetic = self._make(_tr("Show test signals"))
@@ -31,8 +32,14 @@ class Actions(QObject):
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.marker = self._make(_tr("Set a marker now"), "M", short=_tr("Marker"))
         self.why = self._make(_tr("Why this reading?"), "W")
-        self.refresh = self._make(_tr("Look for devices again"), "Ctrl+R")
+        self.refresh = self._make(_tr("Look for devices again"), "F6")
         self.mirror = self._make(_tr("Mirror the camera"), checkable=True)
+        self.live = self._make(_tr("Live"), "Ctrl+1", checkable=True)
+        self.sessions = self._make(_tr("Sessions"), "Ctrl+2", checkable=True)
+        self.places = QActionGroup(self)
+        for place in (self.live, self.sessions):
+            self.places.addAction(place)
+        self.live.setChecked(True)
         self.full_screen = self._make(_tr("Full screen"), "F11", checkable=True)
         self.larger = self._make(_tr("Larger text"), "Ctrl++")
         self.smaller = self._make(_tr("Smaller text"), "Ctrl+-")
@@ -55,9 +62,9 @@ class Actions(QObject):
     def fill(self, bar: QMenuBar, docks: list[QAction]) -> None:
         """Make the menus; ``docks`` show and hide the docks."""
         self._menu(bar, _tr("&File"), [self.open, self.demo, self.synthetic, None, self.picture, None, self.quit])
-        session = [self.start, self.stop, None, self.marker, self.why, None, self.refresh, self.mirror]
+        session = [self.start, self.stop, self.record, None, self.marker, self.why, None, self.refresh, self.mirror]
         self._menu(bar, _tr("&Session"), session)
-        view = self._menu(bar, _tr("&View"), [*docks, self.reset_layout, None])
+        view = self._menu(bar, _tr("&View"), [self.live, self.sessions, None, *docks, self.reset_layout, None])
         appearance = view.addMenu(_tr("Theme"))
         appearance.addActions(self.themes.actions())
         view.addActions([self.larger, self.smaller])

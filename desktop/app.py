@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from desktop.annotator import Annotator
 from desktop.appearance import Appearance
 from desktop.application import leave, make_application, tell
 from desktop.bridge import SessionBridge
@@ -24,10 +25,10 @@ from desktop.main_window import MainWindow
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest, request_of
 from desktop.preferences import PreferencesDialog
-from desktop.session_job import KeepChoice
+from desktop.recorder import Recorder
 from desktop.settings import Settings, SettingsStore
 from desktop.view_models import ViewModels
-from dmd_runtime import DMDError, Reading, resource
+from dmd_runtime import DMDError, MarkerSetStore, Reading, resource
 
 _PATIENCE_MS = 25_000  # how long a session may drain before the window closes all the same
 _MEDIA = "*.mp4 *.mov *.mkv *.webm *.avi *.m4v *.mpg *.mpeg *.wav *.flac *.mp3 *.m4a *.ogg"
@@ -57,6 +58,16 @@ class App(QObject):
         self.sessions = LiveSession(self.models.live, self.bridge, self)
         self.checkpoints = CheckpointChoice(self.sessions, self.models.live, self._model_choice, self)
         self.window = MainWindow(self.models)
+        self.recorder = Recorder(
+            self.sessions,
+            store,
+            self.window,
+            live=self.models.live,
+            model=self.models.recording,
+            models=self._model_choice,
+        )
+        self.annotator = Annotator(self.models.annotating, self.sessions, store, MarkerSetStore(), self.window)
+        self.annotator.show_in(self.models.timeline, self.models.live, self.window.annotating)
         self.devices = DeviceLists(self)
         self.appearance = Appearance(application, self.window.actions_.themes, options.theme, self)
         self._named = self._take_up()
@@ -104,27 +115,16 @@ class App(QObject):
 
     def run(self, request: SourceRequest) -> None:
         """Run ``request`` instead of whatever runs."""
+        self._take_up_request(request)
+        self.sessions.start(request, self._model_choice(), self.recorder.told(self.options, request))
+
+    def _take_up_request(self, request: SourceRequest) -> None:
+        """Remember what runs, and show its devices; it is the live page that shows it."""
         self._last = request
         if request.is_live:
             self.window.camera.set_wanted(request.camera)
             self.window.microphone.set_wanted(request.microphone)
-        self.sessions.start(request, self._model_choice(), self._keep_choice(request))
-
-    def _keep_choice(self, request: SourceRequest) -> KeepChoice | None:
-        options = self.options
-        if not options.record or options.session_dir is None:
-            return None
-        refused = request.is_live and not options.consent.strip()
-        text = self.tr("Not recorded: a live device needs consent (--consent TEXT).")
-        self.models.live.notice("unrecorded", text if refused else None)
-        if refused:
-            return None
-        return KeepChoice(
-            root=options.session_dir,
-            participant=options.participant,
-            task=options.task,
-            consent=options.consent or None,
-        )
+        self.window.actions_.live.trigger()
 
     def _model_choice(self) -> ModelChoice:
         settings, options = self._store.now, self.options
@@ -193,12 +193,14 @@ class App(QObject):
         for signal_, slot in (
             (a.start.triggered, self.start_devices),
             (a.stop.triggered, self.sessions.stop),
+            (a.record.triggered, self.record),
+            (self.recorder.begun, self._take_up_request),
             (a.open.triggered, self.open_file),
             (a.demo.triggered, self.watch_demo),
             (a.synthetic.triggered, lambda: self.run(SourceRequest(kind=SourceKind.SYNTHETIC))),
             (a.picture.triggered, self._choose_picture),
             (a.quit.triggered, self.window.close),
-            (a.marker.triggered, self.set_marker),
+            (a.marker.triggered, self.models.annotating.moment),
             (a.refresh.triggered, self.devices.refresh),
             (a.larger.triggered, lambda: self._scale(+0.1)),
             (a.smaller.triggered, lambda: self._scale(-0.1)),
@@ -244,11 +246,16 @@ class App(QObject):
                 return
             if notice.remember:
                 self._store.update(consent_noticed=True)
-        self.run(
-            SourceRequest(
-                kind=SourceKind.DEVICES, camera=self.window.camera.wanted, microphone=self.window.microphone.wanted
-            )
-        )
+        self.run(self._devices())
+
+    def record(self) -> None:
+        """Record what runs, else the devices; where a recording runs, end it."""
+        running = self.sessions.request
+        self.recorder.toggle(self._devices() if running is None else running)
+
+    def _devices(self) -> SourceRequest:
+        window = self.window
+        return SourceRequest(kind=SourceKind.DEVICES, camera=window.camera.wanted, microphone=window.microphone.wanted)
 
     def open_file(self) -> None:
         """Ask for a file and run it."""
@@ -261,15 +268,6 @@ class App(QObject):
     def watch_demo(self) -> None:
         """Run the film that ships with the program."""
         self.run(SourceRequest(kind=SourceKind.FILE, path=str(resource("demo.mkv"))))
-
-    def set_marker(self) -> None:
-        """Mark this moment on the timeline."""
-        session = self.sessions.session
-        if session is not None and self.models.live.phase is Phase.RUNNING:
-            t, timeline = session.clock.now(), self.models.timeline
-            label = self.tr("marker %1").replace("%1", str(len(timeline.markers) + 1))
-            timeline.mark(t, label)
-            self.sessions.mark(t, label)
 
     def _again(self) -> None:
         if self._last is not None:
@@ -344,7 +342,6 @@ class App(QObject):
         a.stop.setVisible(busy)
         a.marker.setEnabled(phase is Phase.RUNNING)
         a.why.setEnabled(phase in (Phase.RUNNING, Phase.ENDED))
-        self.window.show_recording(self.sessions.is_recording)
 
     def _show_devices(self, cameras: list[tuple[str, str]], microphones: list[tuple[str, str]], problem: str) -> None:
         self.window.camera.set_devices(cameras)

@@ -1,15 +1,18 @@
-"""The bar at the top: the name, the menus, the devices, start and stop, a marker."""
+"""The bar at the top: the name, the places, the menus, the devices, start and stop, record, a marker."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QFont, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtGui import QAction, QFont, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from desktop import theme
 from desktop.device_lists import DeviceBox
 
 HEIGHT = 48
+_ROOMY = 1120  # pixels from which there is room for everything
 
 
 class Wordmark(QWidget):
@@ -41,10 +44,17 @@ class ActionButton(QPushButton):
     def __init__(self, action: QAction, kind: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._action = action
+        self._fits = True
         self.setProperty("kind", kind)
         self.clicked.connect(action.trigger)
         action.changed.connect(self._follow)
         self._follow()
+
+    def set_fits(self, on: bool) -> None:
+        """Say whether there is room for it."""
+        if on is not self._fits:
+            self._fits = on
+            self._follow()
 
     def _follow(self) -> None:
         text = self._action.iconText()
@@ -53,11 +63,22 @@ class ActionButton(QPushButton):
         self.setAccessibleName(text)
         self.setToolTip(f"{self._action.toolTip()} ({key})" if key else self._action.toolTip())
         self.setEnabled(self._action.isEnabled())
-        self.setVisible(self._action.isVisible())
+        self.setVisible(self._fits and self._action.isVisible())
+
+
+class PlaceButton(QToolButton):
+    """Where one is, and a way to go elsewhere: an action that can be checked, underlined when it is."""
+
+    def __init__(self, action: QAction, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDefaultAction(action)
+        self.setProperty("kind", "quiet")
+        self.setAccessibleName(action.text())
+        self.setToolTip(f"{action.text()} ({action.shortcut().toString()})")
 
 
 class Header(QWidget):
-    """The name and the menus; camera, microphone, start or stop, marker."""
+    """The name, the places and the menus; camera, microphone, start or stop, record, marker."""
 
     def __init__(
         self,
@@ -68,6 +89,8 @@ class Header(QWidget):
         start: QAction,
         stop: QAction,
         marker: QAction,
+        places: Sequence[QAction],
+        record: QWidget,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -76,7 +99,13 @@ class Header(QWidget):
         row.setContentsMargins(20, 0, 20, 0)
         row.setSpacing(theme.GAP)
         row.addWidget(Wordmark())
+        pair = QHBoxLayout()
+        pair.setSpacing(2)
+        for place in places:
+            pair.addWidget(PlaceButton(place))
+        row.addLayout(pair)
         menus.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        menus.setMinimumWidth(menus.sizeHint().width())  # else the last menus hide before the device boxes shrink
         row.addWidget(menus)
         row.addStretch(1)
         for box, width in ((camera, 230), (microphone, 220)):
@@ -85,8 +114,15 @@ class Header(QWidget):
             row.addWidget(box, 2)
         for action, kind in ((start, "primary"), (stop, ""), (marker, "")):
             button = ActionButton(action, kind)
-            button.setMinimumWidth(84)
+            button.setMinimumWidth(76)
             row.addWidget(button)
+        row.insertWidget(row.count() - 1, record)
+        self._marker = button  # the last one
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Leave the marker to its key and its menu where there is little room."""
+        super().resizeEvent(event)
+        self._marker.set_fits(self.width() >= _ROOMY * theme.scale())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name and arguments
         """Paint the hairline below."""

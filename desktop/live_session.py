@@ -42,6 +42,8 @@ class LiveSession(QObject):
     started(Session)
     ended(Session, str)
         With the folder it was kept in, or an empty string.
+    saving(Session)
+        It is over; what was kept of it is being finished, and ``ended`` follows.
     failed(str, SourceRequest, bool)
         A start that came to nothing, or a session or recording that ended with an error: one clear line, what was
         asked for, and whether the fault is the source's.
@@ -55,6 +57,7 @@ class LiveSession(QObject):
 
     started = Signal(object)
     ended = Signal(object, str)
+    saving = Signal(object)
     failed = Signal(str, object, bool)
     idle = Signal()
     loaded = Signal(object)
@@ -65,6 +68,7 @@ class LiveSession(QObject):
     _prepared = Signal(object)
     _spoilt = Signal(object, str, bool)
     _captured = Signal(object, object)
+    _saved = Signal(object, str, str)
 
     def __init__(self, live: LiveModel, bridge: SessionBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +85,7 @@ class LiveSession(QObject):
         self._prepared.connect(self._run, queued)
         self._spoilt.connect(self._give_up, queued)
         self._captured.connect(self._show_capture, queued)
+        self._saved.connect(self._close, queued)
         bridge.began.connect(self._note_beginning)
         bridge.ended.connect(self._over)
 
@@ -98,6 +103,11 @@ class LiveSession(QObject):
     def is_recording(self) -> bool:
         """Whether what runs is being kept."""
         return self._job is not None and self._job.recording is not None and self._bridge.session is self.session
+
+    @property
+    def recording(self) -> Recording | None:
+        """What keeps the session that runs, if it is kept."""
+        return self._job.recording if self._job is not None and self.is_recording else None
 
     @property
     def request(self) -> SourceRequest | None:
@@ -153,15 +163,6 @@ class LiveSession(QObject):
             self._job.session.stop()
             self._live.set_phase(self._live.phase, self.tr("Finishing…"))
 
-    def mark(self, t: float, label: str) -> None:
-        """Keep a marker at ``t`` seconds of session time, if the session is recorded."""
-        if self._job is None or self._job.recording is None:
-            return
-        try:
-            self._job.recording.mark(t, label)
-        except DMDError as error:
-            self._live.notice("kept", str(error), action=self.tr("Close"))
-
     def choose_camera(self, name: str) -> None:
         """Exchange the camera of a running live session."""
         self._exchange("camera", name)
@@ -195,14 +196,19 @@ class LiveSession(QObject):
         if job is not None and job.session is not None and self._bridge.session is job.session:
             over = job.session.wait(timeout)
             self._bridge.detach()
-            self._end(job, whole=over)
+            self.saving.emit(job.session)
+            self._close(job, *self._save(job, whole=over))
         for thread in self._loaders:
             thread.join(timeout)
             if thread.is_alive():
                 logger.error("%s has not ended after %g s", thread.name, timeout)
                 over = False
-        if self._job is not None and not any(thread.is_alive() for thread in self._loaders):
-            self._drop(self._job)  # made, and never run
+        job = self._job
+        if job is not None and not any(thread.is_alive() for thread in self._loaders):
+            if job.saved is not None:
+                self._close(job, *job.saved)
+            else:
+                self._drop(job)  # made, and never run
         return over
 
     # ------------------------------------------------------ start, in steps
@@ -317,17 +323,50 @@ class LiveSession(QObject):
     # ------------------------------------------------------------------ end
 
     def _over(self, session: Session) -> None:
-        if self._job is not None and self._job.session is session:
-            self._end(self._job, whole=True)
+        job = self._job
+        if job is None or job.session is not session or job.saved is not None:
+            return
+        if job.recording is None:
+            self._close(job, "", "")
+            return
+        self._live.set_phase(self._live.phase, self.tr("Saving…"))
+        self.saving.emit(session)
+        self._in_background(lambda: self._saved.emit(job, *self._save(job, whole=True)))
 
-    def _end(self, job: Job, *, whole: bool) -> None:
-        """What ran is over; unless it is ``whole``, its manifest does not say that it is complete."""
+    def _save(self, job: Job, *, whole: bool) -> tuple[str, str]:
+        """Finish what was kept; unless the session is ``whole``, it does not say that it is complete. Any thread.
+
+        Returns the folder, or an empty string and one line that says why not. Done once, whoever asks.
+        """
+        recording = job.recording
+        with job.saving:
+            if job.saved is not None or recording is None:
+                return job.saved or ("", "")
+            try:
+                if whole:
+                    job.saved = str(recording.finish()), ""
+                else:
+                    text = self.tr("The session did not end in time; what was kept of it in %1 is not complete.")
+                    job.saved = "", text.replace("%1", str(recording.folder))
+            except DMDError as error:
+                job.saved = "", str(error)
+            except Exception as error:
+                logger.exception("what was kept could not be finished")
+                job.saved = "", f"{recording.folder}: {type(error).__name__}: {error}"
+            return job.saved
+
+    def _close(self, job: Job, folder: str, problem: str) -> None:
+        """What ran is over and, if it was kept, written."""
         session = job.session
-        assert session is not None
-        folder = ""
+        if job is not self._job or session is None:
+            return
         try:
-            if job.recording is not None:
-                folder = self._finish(job, job.recording, whole=whole)
+            if folder:
+                self._live.notice("folder", self.tr("Kept in %1").replace("%1", folder))
+            if problem:
+                logger.error("%s", problem)
+                self._live.notice("kept", problem, action=self.tr("Close"))
+                self.failed.emit(problem, job.request, False)
             if session.error is not None:
                 self._live.notice("stage", str(session.error))
                 of_source = isinstance(session.error, SourceError | DeviceError)
@@ -337,22 +376,6 @@ class LiveSession(QObject):
             self._live.set_phase(Phase.ENDED)
             self.ended.emit(session, folder)
             self._go_on()
-
-    def _finish(self, job: Job, recording: Recording, *, whole: bool) -> str:
-        """The folder it was kept in, or an empty string and a notice."""
-        try:
-            if whole:
-                folder = str(recording.finish())
-                self._live.notice("folder", self.tr("Kept in %1").replace("%1", folder))
-                return folder
-            problem = self.tr("The session did not end in time; what was kept of it in %1 is not complete.")
-            problem = problem.replace("%1", str(recording.folder))
-        except DMDError as error:
-            problem = str(error)
-        logger.error("%s", problem)
-        self._live.notice("kept", problem, action=self.tr("Close"))
-        self.failed.emit(problem, job.request, False)
-        return ""
 
     def _go_on(self) -> None:
         if self._next is not None:

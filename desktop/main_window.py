@@ -21,13 +21,16 @@ from PySide6.QtWidgets import (
 
 from desktop import theme
 from desktop.actions import Actions
+from desktop.annotator import AnnotatingPanel
 from desktop.device_lists import DeviceBox
 from desktop.header import Header
 from desktop.live_page import EDGE_SPACE, LivePage
+from desktop.models.recording import RecordState
 from desktop.view_models import ViewModels
 from desktop.widgets.health_panel import HealthPanel
 from desktop.widgets.mark_banner import MarkBanner
 from desktop.widgets.notice_bar import NoticeBar
+from desktop.widgets.record_button import RecordButton
 from desktop.widgets.state_page import PHASES, StatePage
 from desktop.widgets.status_line import StatusLine
 from desktop.widgets.timeline_view import TimelineView
@@ -134,8 +137,8 @@ class MainWindow(QMainWindow):
         self.states = StatePage(models.live)
         self.notices = NoticeBar(models.live)
         self.timeline = TimelineView(models.timeline)
+        self.annotating = AnnotatingPanel(models.annotating)
         self.status = StatusLine(models.health)
-        self.show_recording(False)
         self.setMinimumSize(SMALLEST)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.resize(DEFAULT_SIZE)
@@ -143,6 +146,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._was_shown = False
         self._timeline_wanted = True
+        self._beside: list[Dock] | None = None  # docks that were shown when another place was gone to
         self._drawn: Reading | None = None
         self._why = WhyPopup(self)
         self._build_middle()
@@ -157,7 +161,9 @@ class MainWindow(QMainWindow):
         self.status.card_requested.connect(self.actions_.card.trigger)
         self.page.edge_selected.connect(models.timeline.toggle_lane)
         self.actions_.reset_layout.triggered.connect(self.restore_first_layout)
+        models.recording.state_changed.connect(self._follow_recording)
         self._follow_phase()
+        self._follow_recording()
 
     # --------------------------------------------------------------- layout
 
@@ -170,7 +176,16 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for widget in (
-            Header(bar, self.camera, self.microphone, start=a.start, stop=a.stop, marker=a.marker),
+            Header(
+                bar,
+                self.camera,
+                self.microphone,
+                start=a.start,
+                stop=a.stop,
+                marker=a.marker,
+                places=(a.live, a.sessions),
+                record=RecordButton(self.models.recording, a.record),
+            ),
             MarkBanner(self.models.live),
             self.notices,
         ):
@@ -182,18 +197,44 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._stack.addWidget(self.states)
         self._stack.addWidget(self.page)
-        self.setCentralWidget(self._stack)
+        self._places = QStackedWidget()  # the live page, then whatever else there is
+        self._places.addWidget(self._stack)
+        self.setCentralWidget(self._places)
 
-    def _build_docks(self) -> tuple[Dock, Dock]:
+    def go_to(self, place: QWidget | None = None) -> None:
+        """Show another place than the live page, or, None, the live page; its docks go and come with it."""
+        if place is not None and self._places.indexOf(place) < 0:
+            self._places.addWidget(place)
+        self._places.setCurrentWidget(self._stack if place is None else place)
+        if place is not None and self._beside is None:
+            self._beside = [dock for dock in self._docks[1:] if not dock.isHidden()]
+            for dock in self._beside:
+                dock.hide()
+        elif place is None and self._beside is not None:
+            for dock in self._beside:
+                dock.show()
+            self._beside = None
+        self._want_timeline(self._timeline_wanted)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the live page is what is shown."""
+        return self._places.currentWidget() is self._stack
+
+    def _build_docks(self) -> tuple[Dock, Dock, Dock]:
         timeline = Dock(self.tr("Timeline"), "timeline", self.timeline, self)
         health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self, beside=True)
+        annotating = Dock(self.tr("Markers and own labels"), "annotating", self.annotating, self, beside=True)
+        annotating.toggleViewAction().setShortcut("Ctrl+E")
         timeline.toggleViewAction().setShortcut("Ctrl+T")
         health.toggleViewAction().setShortcut("Ctrl+I")
         timeline.toggleViewAction().triggered.connect(self._want_timeline)
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, timeline)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, health)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, annotating)
         health.hide()
-        return timeline, health
+        annotating.hide()
+        return timeline, health, annotating
 
     def _build_bottom(self) -> None:
         status = self.statusBar()
@@ -208,6 +249,7 @@ class MainWindow(QMainWindow):
 
     def layout_text(self) -> tuple[str, str]:
         """Window and docks, to be remembered."""
+        self.go_to(None)
         self._docks[0].setVisible(self._timeline_wanted)
         return _text(self.saveGeometry()), _text(self.saveState())
 
@@ -219,9 +261,12 @@ class MainWindow(QMainWindow):
 
     # ----------------------------------------------------------------- life
 
-    def show_recording(self, on: bool) -> None:
-        """Say in the title whether what runs is being kept."""
+    def _follow_recording(self) -> None:
+        """Say in the title whether what runs is being kept, and what the action would do now."""
+        on = self.models.recording.state is RecordState.RECORDING
         self.setWindowTitle(self.tr("● recording – DMD Live") if on else "DMD Live")
+        self.actions_.record.setText(self.tr("Stop recording") if on else self.tr("Record…"))
+        self.actions_.record.setEnabled(self.models.recording.state is not RecordState.SAVING)
 
     def show_why(self) -> None:
         """Say what the reading on screen rests on."""
@@ -274,7 +319,7 @@ class MainWindow(QMainWindow):
     def _want_timeline(self, wanted: bool) -> None:
         """Show the timeline if it is wanted and there is anything for it to show."""
         self._timeline_wanted = wanted
-        self._docks[0].setVisible(wanted and self._stack.currentWidget() is self.page)
+        self._docks[0].setVisible(wanted and self.is_live and self._stack.currentWidget() is self.page)
 
 
 def _soon(context: QObject, call: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from desktop.loaded_models import ModelChoice
 from desktop.options import SourceKind, SourceRequest
 from dmd_runtime import (
+    Consent,
     DMDError,
     FetchCancelledError,
     FileSource,
@@ -32,13 +33,18 @@ class KeepChoice:
 
     root: Path
     participant: str = ""
+    session: str = ""
     task: str = ""
-    consent: str | None = None
+    notes: str = ""
+    consent: Consent | None = None
 
 
 @dataclass(kw_only=True)
 class Job:
-    """Made on the window's thread, worked on by a loader, then run or abandoned."""
+    """Made on the window's thread, worked on by a loader, then run or abandoned.
+
+    ``saved``, under the lock ``saving``, is the folder it was kept in, or why it was not; None before that is done.
+    """
 
     request: SourceRequest
     models: ModelChoice
@@ -47,6 +53,8 @@ class Job:
     session: Session | None = None
     recording: Recording | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
+    saving: threading.Lock = field(default_factory=threading.Lock)
+    saved: tuple[str, str] | None = None
 
     def make(self, toolbox: Toolbox) -> None:
         """Make the session of the source, which is open, and of its recording; on the loader's thread.
@@ -69,7 +77,9 @@ class Job:
                 config,
                 self.keep.root,
                 participant=self.keep.participant,
+                label=self.keep.session,
                 task=self.keep.task,
+                notes=self.keep.notes,
                 consent=self.keep.consent,
             )
         self._go_on_if_wanted()

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_documents_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dmd_runtime import EDGES, Edge, Graph
@@ -48,6 +48,14 @@ class Settings(BaseModel):
         Where the file dialog opens.
     consent_noticed : bool
         The notice about capture was read once.
+    session_root : str
+        Folder of the recorded sessions; empty for :attr:`sessions_folder`'s default.
+    task, consent_text, recorded_by : str
+        What stood in the dialog before the last recording.
+    marker_set : str
+        The one that was chosen last.
+    export_formats : tuple of str
+        What every recording is exported to when it has ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -71,6 +79,17 @@ class Settings(BaseModel):
     layout: str = ""
     last_folder: str = ""
     consent_noticed: bool = False
+    session_root: str = ""
+    task: str = ""
+    consent_text: str = ""
+    recorded_by: str = ""
+    marker_set: str = ""
+    export_formats: tuple[str, ...] = ("csv", "vtt")
+
+    @property
+    def sessions_folder(self) -> Path:
+        """Where recordings are kept: :attr:`session_root`, else a folder among the user's documents."""
+        return Path(self.session_root) if self.session_root else user_documents_path() / "DMD Live sessions"
 
     @property
     def lanes(self) -> tuple[tuple[Graph, Edge], ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from desktop.bridge import SessionBridge
+from desktop.models.annotating import AnnotatingModel
 from desktop.models.card import CardModel, ModelCard
 from desktop.models.emotion import EmotionModel
 from desktop.models.graph import GraphModel
 from desktop.models.health import HealthModel
 from desktop.models.live import LiveModel
+from desktop.models.recording import RecordingModel
 from desktop.models.timeline import TimelineModel
 from desktop.models.transcript import TranscriptModel
 from dmd_runtime import Failure, Graph, Health, Modality, Reading, Session, SpeechActivity, Utterance
@@ -20,7 +22,7 @@ class ViewModels(QObject):
 
     Attributes
     ----------
-    live, emotion, timeline, transcript, health, card
+    live, emotion, timeline, transcript, health, card, recording, annotating
     graphs : {Graph: GraphModel}
     """
 
@@ -33,6 +35,8 @@ class ViewModels(QObject):
         self.transcript = TranscriptModel(self)
         self.health = HealthModel(self)
         self.card = CardModel(self)
+        self.recording = RecordingModel(self)
+        self.annotating = AnnotatingModel((), parent=self)
         bridge.frame.connect(self.live.take_frame)
         bridge.face.connect(self.live.take_face)
         bridge.activity.connect(self._take_activity)

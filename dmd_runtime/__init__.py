@@ -48,6 +48,36 @@ _HOME = {
     "Latest": "streaming.channel",
     "Toolbox": "streaming.toolbox",
     "Recording": "recording.recording",
+    "Consent": "recording.recording",
+    "AnnotationStore": "recording.annotations",
+    "Item": "recording.tiers",
+    "KnownTier": "recording.tiers",
+    "Label": "recording.tiers",
+    "Tier": "recording.tiers",
+    "TierKind": "recording.tiers",
+    "MarkerSet": "recording.marker_sets",
+    "MarkerSetStore": "recording.marker_sets",
+    "compare_tiers": "recording.comparing",
+    "model_tier": "recording.comparing",
+    "model_valence_tier": "recording.comparing",
+    "SessionIndex": "recording.index",
+    "Hit": "recording.index",
+    "SessionSummary": "recording.library",
+    "open_session": "recording.reader",
+    "RecordedSession": "recording.reader",
+    "Readings": "recording.reader",
+    "Annotations": "recording.tiers",
+    "read_annotations": "recording.annotations",
+    "Medium": "recording.playback",
+    "medium_of": "recording.playback",
+    "FrameReader": "recording.playback",
+    "MediaTimeline": "recording.playback",
+    "media_timeline": "recording.playback",
+    "SoundReader": "recording.playback_sound",
+    "Tempo": "recording.playback_sound",
+    "RecordedFaces": "recording.reader",
+    "Span": "messages",
+    "Provenance": "messages",
     "DMDError": "errors",
     "DeviceError": "errors",
     "SourceError": "errors",
@@ -71,7 +101,9 @@ if TYPE_CHECKING:
     from dmd_runtime.messages import Failure as Failure
     from dmd_runtime.messages import Health as Health
     from dmd_runtime.messages import Message as Message
+    from dmd_runtime.messages import Provenance as Provenance
     from dmd_runtime.messages import Reading as Reading
+    from dmd_runtime.messages import Span as Span
     from dmd_runtime.messages import SpeechActivity as SpeechActivity
     from dmd_runtime.messages import Utterance as Utterance
     from dmd_runtime.messages import VideoFrame as VideoFrame
@@ -83,7 +115,35 @@ if TYPE_CHECKING:
     from dmd_runtime.modality import Edge as Edge
     from dmd_runtime.modality import Graph as Graph
     from dmd_runtime.modality import Modality as Modality
+    from dmd_runtime.recording.annotations import AnnotationStore as AnnotationStore
+    from dmd_runtime.recording.annotations import read_annotations as read_annotations
+    from dmd_runtime.recording.comparing import compare_tiers as compare_tiers
+    from dmd_runtime.recording.comparing import model_tier as model_tier
+    from dmd_runtime.recording.comparing import model_valence_tier as model_valence_tier
+    from dmd_runtime.recording.index import Hit as Hit
+    from dmd_runtime.recording.index import SessionIndex as SessionIndex
+    from dmd_runtime.recording.library import SessionSummary as SessionSummary
+    from dmd_runtime.recording.marker_sets import MarkerSet as MarkerSet
+    from dmd_runtime.recording.marker_sets import MarkerSetStore as MarkerSetStore
+    from dmd_runtime.recording.playback import FrameReader as FrameReader
+    from dmd_runtime.recording.playback import MediaTimeline as MediaTimeline
+    from dmd_runtime.recording.playback import Medium as Medium
+    from dmd_runtime.recording.playback import media_timeline as media_timeline
+    from dmd_runtime.recording.playback import medium_of as medium_of
+    from dmd_runtime.recording.playback_sound import SoundReader as SoundReader
+    from dmd_runtime.recording.playback_sound import Tempo as Tempo
+    from dmd_runtime.recording.reader import Readings as Readings
+    from dmd_runtime.recording.reader import RecordedFaces as RecordedFaces
+    from dmd_runtime.recording.reader import RecordedSession as RecordedSession
+    from dmd_runtime.recording.reader import open_session as open_session
+    from dmd_runtime.recording.recording import Consent as Consent
     from dmd_runtime.recording.recording import Recording as Recording
+    from dmd_runtime.recording.tiers import Annotations as Annotations
+    from dmd_runtime.recording.tiers import Item as Item
+    from dmd_runtime.recording.tiers import KnownTier as KnownTier
+    from dmd_runtime.recording.tiers import Label as Label
+    from dmd_runtime.recording.tiers import Tier as Tier
+    from dmd_runtime.recording.tiers import TierKind as TierKind
     from dmd_runtime.resources import resource as resource
     from dmd_runtime.sources.base import ANALYSIS_RATE as ANALYSIS_RATE
     from dmd_runtime.sources.base import MediaSink as MediaSink

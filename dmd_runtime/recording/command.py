@@ -5,10 +5,10 @@ Every subcommand is a function of the parsed options that returns an exit status
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
 from typing import Any
+
+from dmd_runtime.recording import library_command, recovery_command
+from dmd_runtime.recording.export import command as export_command
 
 
 def add(commands: Any) -> None:
@@ -16,14 +16,6 @@ def add(commands: Any) -> None:
     sessions = commands.add_parser("sessions", help="recorded sessions: list, recover, export, …")
     what = sessions.add_subparsers(title="what", required=True, metavar="WHAT", parser_class=type(sessions))
 
-    listing = what.add_parser("list", help="one line for each session folder below ROOT")
-    listing.add_argument("root", metavar="ROOT", type=Path)
-    listing.set_defaults(command=_list)
-
-
-def _list(options: argparse.Namespace) -> int:
-    from dmd_runtime.recording.library import list_sessions  # noqa: PLC0415
-
-    for line in list_sessions(options.root):
-        sys.stdout.write(f"{line}\n")
-    return 0
+    library_command.add(what)
+    recovery_command.add(what)
+    export_command.add(what)

@@ -7,11 +7,12 @@ The formats are specified in ``docs/formats.md``. A line that is torn or no reco
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -25,6 +26,7 @@ LONGEST_LINE = 1 << 20
 """Bytes: a longer one is no line of ours."""
 _EDGE_KEYS = [str(edge) for edge in EDGES]
 _NONE: Mapping[str, Any] = {}
+_MOST = 1e18  # that a number of ours can be; float32 and int64 hold it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +92,10 @@ class RecordedWord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedMarker:
-    """A line of ``markers.jsonl``; ``t1`` None is a point in time. A later line with the same ``id`` replaces it."""
+    """A line of ``markers.jsonl``; ``t1`` None is a point in time. A later line with the same ``id`` replaces it.
+
+    ``open`` says that it is a span whose end was never written.
+    """
 
     t0: float
     t1: float | None
@@ -99,6 +104,7 @@ class RecordedMarker:
     note: str
     by: str
     id: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,16 +154,17 @@ class RecordedSession:
     @cached_property
     def media(self) -> Path | None:
         """The medium: of this folder, else the file the session was made from, if it is still there."""
-        own = sorted(path for path in self.folder.glob("media.*") if path.suffix not in (".part", ".json"))
+        names = (path for path in self.folder.glob("media.*") if path.suffix not in (".part", ".json"))
+        own = sorted(path for path in names if not path.name.startswith("media.torn"))  # what a recovery put aside
         if own:
             return own[0]
-        named = (self.manifest.get("media") or _NONE).get("path")
+        named = _part(self.manifest, "media").get("path")
         return Path(named) if isinstance(named, str) and Path(named).is_file() else None
 
     @cached_property
     def readings(self) -> Readings:
         """``readings.jsonl``."""
-        return _readings(sorted(self.lines("readings"), key=lambda line: _number(line.get("t1"), 0.0)))
+        return _readings(sorted(self.lines("readings", need=("t0", "t1")), key=lambda line: float(line["t1"])))
 
     @cached_property
     def words(self) -> tuple[RecordedWord, ...]:
@@ -181,14 +188,19 @@ class RecordedSession:
         kept: dict[str, RecordedMarker] = {}
         for number, line in enumerate(self.lines("markers", need=("t0",))):
             key = str(line.get("id") or f"#{number}")
+            t0, t1 = _number(line["t0"], math.nan), _number(line.get("t1"), math.nan)
+            if line.get("void") is True or math.isnan(t0):  # taken back, or no time
+                kept.pop(key, None)
+                continue
             kept[key] = RecordedMarker(
-                t0=float(line["t0"]),
-                t1=None if line.get("t1") is None else float(line["t1"]),
+                t0=t0,
+                t1=None if math.isnan(t1) else t1,
                 tier=str(line.get("tier", "marker")),
                 label=str(line.get("label", "")),
                 note=str(line.get("note", "")),
                 by=str(line.get("by", "")),
                 id=str(line.get("id", "")),
+                open=line.get("open") is True and math.isnan(t1),
             )
         return tuple(sorted(kept.values(), key=lambda marker: marker.t0))
 
@@ -196,12 +208,13 @@ class RecordedSession:
     def faces(self) -> RecordedFaces:
         """``faces.jsonl``."""
         lines = sorted(self.lines("faces", need=("t", "box")), key=lambda line: float(line["t"]))
-        lines = [line for line in lines if isinstance(line["box"], list) and len(line["box"]) == 4]
         return RecordedFaces(
             t=freeze(np.array([line["t"] for line in lines], dtype=np.float64)),
             box=freeze(np.array([line["box"] for line in lines], dtype=np.float32).reshape(-1, 4)),
-            confidence=freeze(np.array([line.get("confidence", np.nan) for line in lines], dtype=np.float32)),
-            identity=freeze(np.array([line.get("id", 0) for line in lines], dtype=np.int64)),
+            confidence=freeze(np.array([_number(line.get("confidence"), np.nan) for line in lines], dtype=np.float32)),
+            identity=freeze(
+                np.array([_number(line.get("id"), 0.0) for line in lines], dtype=np.float64).astype(np.int64)
+            ),
         )
 
     @cached_property
@@ -212,15 +225,15 @@ class RecordedSession:
     @cached_property
     def end(self) -> float:
         """Seconds: of the medium as the manifest says, else of whatever was kept last."""
-        said = (self.manifest.get("counts") or _NONE).get("media_end_s")
-        if isinstance(said, int | float):
+        said = _part(self.manifest, "counts").get("media_end_s")
+        if is_number(said):
             return float(said)
         ends = [float(self.readings.t1[-1])] if len(self.readings) else []
         ends += [word.span.end for word in self.words[-1:]] + [float(self.faces.t[-1])] * bool(len(self.faces.t))
         return max(ends, default=0.0)
 
     def lines(self, table: str, need: Sequence[str] = ()) -> Iterator[Line]:
-        """The whole lines of ``<table>.jsonl`` that are objects and have numbers or text where ``need`` says."""
+        """The whole lines of ``<table>.jsonl`` that are objects and have what ``need`` names, of the right kind."""
         yield from read_lines(self.folder / f"{table}.jsonl", self.problems, need)
 
 
@@ -247,13 +260,14 @@ def read_lines(path: Path, problems: list[str], need: Sequence[str] = ()) -> Ite
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
-                if not raw.strip():
+                text = raw.strip(b"\0 \t\r\n")  # zeros: where a power cut kept the length of the file and not the text
+                if not text:
                     continue
                 try:
-                    line = json.loads(raw, parse_constant=_refuse)
+                    line = json.loads(text, parse_constant=_refuse)
                 except (ValueError, RecursionError):
                     line = None
-                if isinstance(line, dict) and all(_is_there(line.get(key)) for key in need):
+                if isinstance(line, dict) and all(_fits(key, line.get(key)) for key in need):
                     yield line
                     continue
                 wrong, first = wrong + 1, first or f"line {number}"
@@ -265,8 +279,22 @@ def read_lines(path: Path, problems: list[str], need: Sequence[str] = ()) -> Ite
         problems.append(f"{path.name}: {wrong} lines are no whole record and are left out (first: {first})")
 
 
-def _is_there(value: object) -> bool:
-    return isinstance(value, str | list | dict) or (isinstance(value, int | float) and not isinstance(value, bool))
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value of a line is a number that can be one of ours."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
+
+
+def _fits(key: str, value: object) -> bool:
+    if key in ("text", "tier"):
+        return isinstance(value, str)
+    if key == "box":
+        return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
+    return is_number(value)
+
+
+def _part(line: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = line.get(key)
+    return value if isinstance(value, dict) else _NONE
 
 
 def _refuse(name: str) -> float:
@@ -274,11 +302,14 @@ def _refuse(name: str) -> float:
 
 
 def _number(value: object, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
+    return float(value) if is_number(value) else otherwise
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _readings(lines: list[Line]) -> Readings:
-    lines = [line for line in lines if _is_there(line.get("t0")) and _is_there(line.get("t1"))]
     labels = next((tuple(e) for line in lines if isinstance(e := line.get("emotion"), dict) and e), ())
     nothing = [np.nan] * len(labels)
 
@@ -286,14 +317,13 @@ def _readings(lines: list[Line]) -> Readings:
         return [_number(value.get(k), np.nan) for k in labels] if isinstance(value, dict) else nothing
 
     def of_graph(line: Line, key: str, graph: Graph) -> Mapping[str, Any]:
-        found = (line.get(key) or _NONE).get(graph.value) if isinstance(line.get(key), dict) else None
-        return found if isinstance(found, dict) else _NONE
+        return _part(_part(line, key), graph.value)
 
     def column(key: str, otherwise: float = np.nan) -> list[float]:
         return [_number(line.get(key), otherwise) for line in lines]
 
     n, c = len(lines), len(labels)
-    coverage = [[_number((line.get("coverage") or _NONE).get(m.value), 0.0) for m in MODALITIES] for line in lines]
+    coverage = [[_number(_part(line, "coverage").get(m.value), 0.0) for m in MODALITIES] for line in lines]
     return Readings(
         t0=freeze(np.array(column("t0"), dtype=np.float64)),
         t1=freeze(np.array(column("t1"), dtype=np.float64)),
@@ -323,5 +353,5 @@ def _readings(lines: list[Line]) -> Readings:
         },
         coverage=freeze(np.array(coverage, dtype=np.float32).reshape(n, len(MODALITIES))),
         speech=freeze(np.array(column("speech", 0.0), dtype=np.float32)),
-        marks=tuple(dict.fromkeys(str(mark) for line in lines for mark in line.get("marks") or ())),
+        marks=tuple(dict.fromkeys(str(mark) for line in lines for mark in _list(line.get("marks")))),
     )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 from dmd_runtime import __version__
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
+from dmd_runtime.recording.disk import DiskGuard, DiskLimits
 from dmd_runtime.recording.folder import new_session_folder
 from dmd_runtime.recording.jsonl import seconds
+from dmd_runtime.recording.lock import SessionLock
+from dmd_runtime.recording.media_writer import MediaCounts, MediaWriter
 from dmd_runtime.recording.writer import SessionWriter
 from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.session import Session
@@ -21,11 +29,49 @@ from dmd_runtime.streaming.session import Session
 if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
     from dmd_runtime.streaming.toolbox import Toolbox
 
+_LOOK = 1.0  # s between two looks at the disk
+_SYNC_EVERY = 2  # looks
+_PATIENCE = 30.0  # s that a disk may take over one fsync at the end
 _PACKAGES = ("av", "ctranslate2", "faster-whisper", "mediapipe", "numpy", "torch", "transformers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """That a person may be recorded: the statement as they read or heard it, who gave it, and who took it down.
+
+    Raises
+    ------
+    RecordingError
+        There is no text, or nobody gave it.
+    """
+
+    text: str
+    given_by: str
+    recorded_by: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("text", "given_by"):
+            if not getattr(self, name).strip():
+                raise RecordingError(f"consent: expected {name.replace('_', ' ')} in words, got nothing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingCounts:
+    """How a recording does: pictures and samples in its medium, bytes, and how many seconds the disk still lasts."""
+
+    frames: int = 0
+    frames_dropped: int = 0
+    audio_samples: int = 0
+    audio_lost: int = 0
+    bytes: int = 0
+    disk_seconds: float | None = None
 
 
 class Recording:
     """Keeps what a session says from now on; made before the session starts.
+
+    Files are referred to by path and SHA-256. What devices and test signals give is written to ``media.mkv`` (devices
+    always; test signals where ``with_media``).
 
     Parameters
     ----------
@@ -35,17 +81,25 @@ class Recording:
     config : SessionConfig
     root : Path
         Of the session folders.
-    participant, label, task : str
-        Names; an empty ``label`` takes the source's name.
-    consent : str or None
-        What was consented to, in words; None for files and test signals.
+    participant, label, task, notes : str
+        Names; an empty ``label`` takes a file's name, and for devices the date and time.
+    consent : Consent or None
+        None for files and test signals only.
     with_media : bool
-        Copy the medium into the folder; otherwise path and SHA-256 refer to it.
+        Copy the medium of a file into the folder.
+    limits : DiskLimits, optional
+
+    Attributes
+    ----------
+    folder : Path
+    on_trouble : callable
+        Gets one line for people when the disk runs short or the recording has ended early; on threads of its own.
+        What came before it was set is told at once.
 
     Raises
     ------
     RecordingError
-        The folder cannot be made or written.
+        The folder cannot be made or written, or devices are to be recorded without consent: then there is no folder.
     """
 
     def __init__(
@@ -58,58 +112,180 @@ class Recording:
         participant: str = "",
         label: str = "",
         task: str = "",
-        consent: str | None = None,
+        notes: str = "",
+        consent: Consent | None = None,
         with_media: bool = False,
+        limits: DiskLimits | None = None,
     ) -> None:
+        info = session.source.info
+        if info.kind == "device" and consent is None:
+            raise RecordingError("a camera or a microphone is recorded with consent only: expected one, got none")
         self._session = session
         self._started = datetime.now(UTC)
-        name = label or Path(session.source.info.name).stem
+        self._on_trouble: Callable[[str], None] | None = None
+        self._troubles: list[str] = []
+        self._stopped = ""
+        self._media: MediaWriter | None = None
+        name = label or (Path(info.name).stem if info.kind != "device" else "")
         self.folder = new_session_folder(root, participant=participant, session=name, task=task)
+        self._guard = DiskGuard(self.folder, limits)
         manifest = _manifest(session, toolbox, config)
-        manifest |= {"participant": participant or "anon", "task": task or None}
+        manifest |= {"participant": participant or "anon", "session": label or None, "task": task or None}
+        manifest["notes"] = notes or None
         if consent is not None:
-            manifest["consent"] = {"text": consent, "given_at": self._started.isoformat()}
+            manifest["consent"] = {**asdict(consent), "given_at": self._started.isoformat()}
         try:
-            self._writer = SessionWriter(self.folder, manifest, marks=session.marks)
-            if with_media and session.source.info.media is not None:
-                self._writer.add_media(Path(str(session.source.info.media["path"])))
+            self._lock = SessionLock(self.folder)
+            self._writer = SessionWriter(self.folder, manifest, marks=session.marks, on_failure=self._tell_failure)
+            if info.kind == "device" or (with_media and info.media is None):
+                self._media = MediaWriter(
+                    self.folder,
+                    video=info.has_video,
+                    audio=info.has_audio,
+                    patient=session.exact,
+                    on_failure=self._tell_failure,
+                )
+            elif with_media and info.media is not None:
+                self._writer.add_media(Path(str(info.media["path"])))
         except RecordingError:
             self._remove()
             raise
         session.subscribe(self._writer)
+        if self._media is not None:
+            session.subscribe(self._media)
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="dmd-keeper", daemon=True)
+        self._keeper.start()
+
+    # ------------------------------------------------------------ any thread
+
+    @property
+    def counts(self) -> RecordingCounts:
+        """So far."""
+        media = self._media.counts if self._media is not None else MediaCounts()
+        figures = asdict(media) | {"bytes": media.bytes + self._writer.bytes}
+        return RecordingCounts(**figures, disk_seconds=self._guard.seconds_left)
+
+    @property
+    def on_trouble(self) -> Callable[[str], None] | None:
+        """See the class."""
+        return self._on_trouble
+
+    @on_trouble.setter
+    def on_trouble(self, tell: Callable[[str], None] | None) -> None:
+        self._on_trouble = tell
+        if tell is not None:
+            told, self._troubles = self._troubles, []
+            for text in told:
+                tell(text)
 
     def mark(
-        self, t0: float, label: str, *, t1: float | None = None, tier: str = "marker", note: str = "", by: str = "user"
+        self,
+        t0: float,
+        label: str,
+        *,
+        t1: float | None = None,
+        tier: str = "marker",
+        note: str = "",
+        by: str = "user",
+        id: str = "",  # noqa: A002 - the name of the field
+        open: bool = False,  # noqa: A002
+        void: bool = False,
     ) -> None:
-        """Keep a marker at ``t0`` (to ``t1``) of session time; it is on disk when this returns."""
-        self._writer.mark(
-            {"t0": seconds(t0), "t1": None if t1 is None else seconds(t1)}
-            | {"tier": tier, "label": label, "note": note, "by": by}
-        )
+        """Keep a marker at ``t0`` (to ``t1``) of session time; it is with the system when this returns.
 
-    def finish(self, *, interrupted: bool = False) -> Path:
-        """Write how it ended, after the session has; return the folder.
+        A later one with the same ``id`` replaces it; ``open`` is a span that goes on, ``void`` takes it back.
+        """
+        line: dict[str, Any] = {"t0": seconds(t0), "t1": None if t1 is None else seconds(t1)}
+        line |= {"tier": tier, "label": label, "note": note, "by": by}
+        line |= {"id": id} if id else {}
+        line |= {name: True for name, on in (("open", open), ("void", void)) if on}
+        self._writer.mark(line)
+
+    def trace(self, t: float, tier: str, value: float, by: str) -> None:
+        """Keep a sample of a continuous rating, ``value`` in [-1, 1]."""
+        self._writer.trace({"t": seconds(t), "tier": tier, "value": round(value, 4), "by": by})
+
+    def finish(self, *, interrupted: bool = False, progress: Callable[[float], None] | None = None) -> Path:
+        """Write how it ended, after the session has; return the folder. Not on a window's thread: it may take seconds.
 
         Raises
         ------
         RecordingError
-            Something could not be written, now or earlier.
+            Something could not be written, now or earlier. What was written stays, as a session that can be recovered.
         """
         finished = datetime.now(UTC)
         session = self._session
         error = str(session.error) if session.error is not None else "interrupted by the user" if interrupted else None
-        return self._writer.finish(
-            made_at={"started": self._started.isoformat(), "finished": finished.isoformat()},
-            counts=_counts(session),
-            error=error,
-        )
+        self._end_keeper()
+        try:
+            if self._media is not None:
+                self._media.finish(progress=progress)
+            recorded = asdict(self.counts)
+            del recorded["disk_seconds"]
+            return self._writer.finish(
+                made_at={"started": self._started.isoformat(), "finished": finished.isoformat()},
+                counts=_counts(session),
+                recorded=recorded | {"stopped": self._stopped or None},
+                error=error,
+            )
+        finally:
+            self._writer.close()
+            self._lock.release()
 
     def discard(self) -> None:
         """Take back a recording of a session that never ran: nothing is in it."""
+        self._end_keeper()
         self._writer.close()
+        if self._media is not None:
+            with contextlib.suppress(RecordingError):
+                self._media.finish()
+        self._lock.release()
         self._remove()
 
+    # ------------------------------------------------------ the keeper's thread
+
+    def _keep(self) -> None:
+        """About once a second see that the disk keeps what was written, and that there is room."""
+        begun = time.monotonic()
+        turn = 0
+        while not self._over.wait(_LOOK):
+            turn += 1
+            text = self._guard.look(time.monotonic() - begun, self.counts.bytes)
+            if text:
+                self._tell(text)
+            if self._guard.is_full:
+                self._stopped = text
+                self._stop_media()
+                self._writer.close()
+                return
+            if turn % _SYNC_EVERY == 0:
+                self._writer.sync()
+                if self._media is not None:
+                    self._media.sync()
+
+    def _stop_media(self) -> None:
+        if self._media is not None:
+            with contextlib.suppress(RecordingError):  # finish says it again
+                self._media.finish()
+
+    def _end_keeper(self) -> None:
+        self._over.set()
+        self._keeper.join(_PATIENCE)
+
+    def _tell_failure(self, error: RecordingError) -> None:
+        self._tell(str(error))
+
+    def _tell(self, text: str) -> None:
+        if self._on_trouble is None:
+            self._troubles.append(text)
+        else:
+            self._on_trouble(text)
+
     def _remove(self) -> None:
+        if self._media is not None:
+            with contextlib.suppress(RecordingError):
+                self._media.finish()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

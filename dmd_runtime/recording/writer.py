@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +17,7 @@ from dmd_runtime.recording import jsonl
 from dmd_runtime.recording.manifest import FORMAT, write_manifest
 
 _TABLES = ("readings", "words", "markers", "faces", "health")
+_RARE = ("traces",)  # begun with their first line
 
 
 class SessionWriter:
@@ -33,14 +35,25 @@ class SessionWriter:
         Everything known at the start: source, devices, consent, config, provenance, media.
     marks : tuple of str
         UNTRAINED, DEMO, SYNTHETIC: written into every line.
+    on_failure : callable
+        Called once, on the thread that wrote, when a table cannot be written any more.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], *, marks: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        *,
+        marks: tuple[str, ...] = (),
+        on_failure: Callable[[RecordingError], None] | None = None,
+    ) -> None:
+        self._on_failure = on_failure
         self.folder = folder
         self._manifest = {"format": FORMAT, "state": "recording", **manifest, "marks": list(marks)}
         self._marks = marks
         self._lock = threading.Lock()
         self._failure: RecordingError | None = None
+        self._closed = False
         self._stack = ExitStack()
         try:
             self._files: dict[str, TextIO] = {
@@ -73,6 +86,27 @@ class SessionWriter:
         """Write one line of ``markers.jsonl`` now."""
         self._write("markers", line)
 
+    def trace(self, line: Mapping[str, Any]) -> None:
+        """Write one line of ``traces.jsonl`` now; there is no such file before the first."""
+        self._write("traces", line)
+
+    @property
+    def bytes(self) -> int:
+        """Written so far."""
+        return sum(path.stat().st_size for path in self.folder.glob("*.jsonl"))
+
+    def sync(self) -> None:
+        """Have the disk keep what was written; any thread but the session's, which must not wait for a disk."""
+        with self._lock:
+            files = [os.dup(file.fileno()) for file in self._files.values() if not file.closed]
+        for file in files:
+            try:
+                os.fsync(file)
+            except OSError as error:
+                self._fail(RecordingError(f"{self.folder}: cannot be written: {error.strerror or error}"))
+            finally:
+                os.close(file)
+
     def add_media(self, source: Path) -> None:
         """Copy the medium into the folder.
 
@@ -91,6 +125,7 @@ class SessionWriter:
     def close(self) -> None:
         """Close the tables and leave the manifest as it is. Idempotent; :meth:`finish` tells what went wrong."""
         with self._lock:
+            self._closed = True
             try:
                 self._stack.close()
             except OSError as error:
@@ -112,19 +147,27 @@ class SessionWriter:
             return self.folder
         raise self._failure
 
+    def _fail(self, error: RecordingError) -> None:
+        if self._failure is None:
+            self._failure = error
+            if self._on_failure is not None:
+                self._on_failure(error)
+
     def _write(self, table: str, line: Mapping[str, Any]) -> None:
+        path = self.folder / f"{table}.jsonl"
         with self._lock:
-            if self._failure is not None or self._files[table].closed:
+            if self._failure is not None or self._closed:
                 return
             try:
+                if table not in self._files and table in _RARE:
+                    self._files[table] = self._stack.enter_context(path.open("x", encoding="utf-8", newline="\n"))
                 text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
                 self._files[table].write(text)
                 self._files[table].flush()
             except (ValueError, TypeError) as error:
-                self._failure = RecordingError(
-                    f"{self.folder / table}.jsonl: expected finite numbers and text, got: {error}"
-                )
+                failure = RecordingError(f"{path}: expected finite numbers and text, got: {error}")
             except OSError as error:
-                self._failure = RecordingError(
-                    f"{self.folder / table}.jsonl: cannot be written: {error.strerror or error}"
-                )
+                failure = RecordingError(f"{path}: cannot be written: {error.strerror or error}")
+            else:
+                return
+        self._fail(failure)

@@ -153,12 +153,51 @@ def test_after_a_fault_at_the_end_the_next_one_can_start(
 ) -> None:
     monkeypatch.setattr(session_job, "Recording", Unkept)
     monkeypatch.setattr(Unkept, "error", ZeroDivisionError("division by zero"))
-    with qtbot.captureExceptions() as caught:
+    failures: list[str] = []
+    rig.sessions.failed.connect(lambda problem, *_: failures.append(problem))
+    rig.sessions.start(BRIEF, MODELS, KeepChoice(root=tmp_path))
+    qtbot.waitUntil(lambda: rig.live.phase is Phase.RUNNING, timeout=20_000)
+    rig.sessions.start(SIGNALS, MODELS)
+    qtbot.waitUntil(lambda: rig.sessions.request is SIGNALS and running(rig), timeout=20_000)
+    assert [text.endswith("ZeroDivisionError: division by zero") for text in failures] == [True]
+
+
+def test_saving_never_holds_the_window_up(
+    rig: Rig, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = threading.Event()
+
+    class Slow(Recording):
+        def finish(self, *, interrupted: bool = False) -> Path:
+            assert threading.current_thread() is not threading.main_thread()
+            assert hold.wait(20)
+            return super().finish()
+
+    monkeypatch.setattr(session_job, "Recording", Slow)
+    with qtbot.waitSignal(rig.sessions.saving, timeout=20_000):
         rig.sessions.start(BRIEF, MODELS, KeepChoice(root=tmp_path))
-        qtbot.waitUntil(lambda: rig.live.phase is Phase.RUNNING, timeout=20_000)
-        rig.sessions.start(SIGNALS, MODELS)
-        qtbot.waitUntil(lambda: rig.sessions.request is SIGNALS and running(rig), timeout=20_000)
-    assert [kind for kind, *_ in caught] == [ZeroDivisionError]
+    assert rig.sessions.is_busy
+    with qtbot.waitSignal(rig.sessions.ended, timeout=20_000) as ended:
+        hold.set()
+    assert json.loads((Path(ended.args[1]) / "session.json").read_text())["state"] == "complete"
+
+
+def test_a_window_that_closes_while_it_saves_waits_for_it(
+    rig: Rig, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = threading.Event()
+
+    class Slow(Recording):
+        def finish(self, *, interrupted: bool = False) -> Path:
+            going_on.set()
+            return super().finish()
+
+    monkeypatch.setattr(session_job, "Recording", Slow)
+    rig.sessions.start(BRIEF, MODELS, KeepChoice(root=tmp_path))
+    qtbot.waitUntil(going_on.is_set, timeout=20_000)
+    assert rig.sessions.shut_down()
+    assert not rig.sessions.is_busy
+    assert [manifest["state"] for manifest in manifests(tmp_path)] == ["complete"]
 
 
 def test_where_it_was_kept_is_told_until_the_next_start(rig: Rig, qtbot: QtBot, tmp_path: Path) -> None:
@@ -170,16 +209,3 @@ def test_where_it_was_kept_is_told_until_the_next_start(rig: Rig, qtbot: QtBot, 
     assert rig.live.notices["folder"].text == f"Kept in {ended.args[1]}"
     rig.sessions.start(SIGNALS, MODELS)
     assert "folder" not in rig.live.notices
-
-
-def test_markers_are_kept(rig: Rig, qtbot: QtBot, tmp_path: Path) -> None:
-    rig.sessions.start(SIGNALS, MODELS, KeepChoice(root=tmp_path))
-    rig.sessions.mark(0.0, "too early")
-    qtbot.waitUntil(lambda: running(rig), timeout=20_000)
-    rig.sessions.mark(1.25, "marker 1")
-    with qtbot.waitSignal(rig.sessions.idle, timeout=20_000):
-        rig.sessions.stop()
-    rig.sessions.mark(2.0, "too late")
-    (table,) = tmp_path.rglob("markers.jsonl")
-    (line,) = [json.loads(text) for text in table.read_text().splitlines()]
-    assert (line["t0"], line["label"], line["by"]) == (1.25, "marker 1", "user")

@@ -8,14 +8,15 @@ import pytest
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.recording import manifest as manifest_module
-from dmd_runtime.recording.library import list_sessions
+from dmd_runtime.recording.library import find_sessions, session_line, summarise
 from dmd_runtime.recording.manifest import read_manifest
-from dmd_runtime.recording.recording import Recording
+from dmd_runtime.recording.recording import Consent, Recording
 from dmd_runtime.sources.synthetic import SyntheticSource
 from dmd_runtime.streaming.session import Session
 from tests.session_factory import FakeToolbox
 
 CONFIG = SessionConfig.load()
+CONSENT = Consent(text="yes, I agree", given_by="P 7", recorded_by="M. S.")
 
 
 class Toolbox(FakeToolbox):
@@ -31,12 +32,13 @@ def recorded(root: Path, **options: object) -> tuple[Session, Recording]:
 
 
 def test_a_session_is_kept_whole(tmp_path: Path) -> None:
-    session, recording = recorded(tmp_path, participant="P 7", task="talk", consent="yes, I agree")
+    session, recording = recorded(tmp_path, participant="P 7", task="talk", consent=CONSENT)
     session.run()
     folder = recording.finish()
     kept = read_manifest(folder)
     assert (kept["state"], kept["error"], kept["participant"]) == ("complete", None, "P 7")
-    assert kept["consent"]["text"] == "yes, I agree"
+    consent = {key: kept["consent"][key] for key in ("text", "given_by", "recorded_by")}
+    assert consent == {"text": "yes, I agree", "given_by": "P 7", "recorded_by": "M. S."}
     assert kept["counts"]["readings"] == len((folder / "readings.jsonl").read_text().splitlines()) == 3
 
 
@@ -81,5 +83,5 @@ def test_odd_manifests_are_listed_and_no_traceback(tmp_path: Path, change: dict)
     session.run()
     folder = recording.finish()
     (folder / "session.json").write_text(json.dumps({**read_manifest(folder), **change}))
-    (line,) = list_sessions(tmp_path)
-    assert folder.name in line
+    assert find_sessions(tmp_path) == [folder]
+    assert folder.name in session_line(summarise(folder)[0], tmp_path)

@@ -1,0 +1,140 @@
+"""Pictures of a replay: decoded by a thread of its own, which follows the clock or the last wish."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Final
+
+from PySide6.QtCore import QObject, QThread, Signal
+
+from desktop.replay.clock import PlaybackClock
+from dmd_runtime import DMDError, FrameReader, Latest, MediaTimeline, Medium, VideoFrame, media_timeline
+
+logger = logging.getLogger(__name__)
+
+FASTEST: Final = 1 / 60
+"""Seconds between two pictures that are shown; at high speeds some are passed over."""
+_LONGEST = 0.25  # s without a look at the clock
+_THREADS: Final = max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
+class PictureThread(QThread):
+    """Shows the picture of the clock's time while it runs, else that of the last :meth:`show`; the latest wish wins.
+
+    Signals
+    -------
+    ready()
+        :meth:`take` has another picture; at most one of these is under way.
+    opened(MediaTimeline)
+        Where every picture lies.
+    trouble(str)
+        There are no pictures, in words.
+    """
+
+    ready = Signal()
+    opened = Signal(object)
+    trouble = Signal(str)
+
+    def __init__(self, medium: Medium, clock: PlaybackClock, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("replay-pictures")
+        self._medium, self._clock = medium, clock
+        self._wake = threading.Condition()
+        self._wish: float | None = 0.0
+        self._version = 1
+        self._ends = False
+        self._shown: Latest[VideoFrame] = Latest()
+        self._told = False
+
+    def show(self, t: float) -> None:
+        """The picture at ``t`` of the session, as soon as can be; an earlier wish that waits is forgotten."""
+        self._tell(t)
+
+    def follow(self) -> None:
+        """Follow the clock, which runs or was set anew."""
+        self._tell(None)
+
+    def finish(self) -> None:
+        """End the thread; wait for it with ``wait``."""
+        with self._wake:
+            self._ends = True
+            self._wake.notify_all()
+
+    def take(self) -> VideoFrame | None:
+        """The newest picture."""
+        self._told = False
+        return self._shown.get()[1]
+
+    def _tell(self, wish: float | None) -> None:
+        with self._wake:
+            self._wish = wish
+            self._version += 1
+            self._wake.notify_all()
+
+    # ---------------------------------------------------------- on the thread
+
+    def run(self) -> None:
+        """Qt's entry of the thread."""
+        try:
+            reader = FrameReader(self._medium, threads=_THREADS)
+        except DMDError as error:
+            self._without(str(error))
+            return
+        try:
+            self._put(reader.first)
+            self.opened.emit(reader.timeline)
+            self._serve(reader)
+        except Exception as error:  # replay goes on without pictures, and says so
+            logger.exception("pictures of the replay")
+            self.trouble.emit(str(error))
+        finally:
+            reader.close()
+
+    def _without(self, why: str) -> None:
+        """No pictures: sound alone is no trouble."""
+        try:
+            timeline = media_timeline(self._medium)
+        except DMDError as error:
+            self.trouble.emit(str(error))
+            return
+        self.opened.emit(timeline)
+        if len(timeline):
+            self.trouble.emit(why)
+
+    def _serve(self, reader: FrameReader) -> None:
+        version, number, timeline = 0, 0, reader.timeline
+        pause: float | None = 0.0
+        while True:
+            with self._wake:
+                if self._version == version and not self._ends and (pause is None or pause > 0):
+                    self._wake.wait(pause)
+                if self._ends:
+                    return
+                version, wish = self._version, self._wish
+            t = self._clock.now() if wish is None else wish
+            wanted = timeline.index(t)
+            if wanted != number and wanted >= 0:
+                self._deliver(reader, wanted)
+                number = wanted
+            pause = self._pause(timeline, number) if wish is None and self._clock.runs else None
+
+    def _deliver(self, reader: FrameReader, number: int) -> None:
+        try:
+            self._put(reader.frame(number))
+        except DMDError as error:
+            logger.warning("replay: %s", error)
+
+    def _pause(self, timeline: MediaTimeline, number: int) -> float:
+        """Seconds until the next picture is due."""
+        if number + 1 >= len(timeline):
+            return _LONGEST
+        due = self._clock.machine_time_of(float(timeline.times[number + 1])) - self._clock.machine()
+        return min(_LONGEST, max(FASTEST, due))
+
+    def _put(self, frame: VideoFrame) -> None:
+        self._shown.put(frame)
+        if not self._told:
+            self._told = True
+            self.ready.emit()
