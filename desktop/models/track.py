@@ -87,6 +87,21 @@ class Series:
         """Over any stretch, where the modality took part."""
         return Means(np.where(self.present, self.coverage, 0.0))
 
+    @cached_property
+    def mean_sentiment(self) -> Means:
+        """Over any stretch."""
+        return Means(self.sentiment[:, None])
+
+    @cached_property
+    def _mean_edges(self) -> dict[Lane, Means]:
+        return {}
+
+    def mean_edge(self, lane: Lane) -> Means:
+        """Weight of an edge over any stretch."""
+        if lane not in self._mean_edges:
+            self._mean_edges[lane] = Means(self.edge(lane)[:, None])
+        return self._mean_edges[lane]
+
     def edge(self, lane: Lane) -> Floats:
         """Weights (n,) of one edge."""
         return self.edges[lane[0]][:, EDGES.index(lane[1])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
@@ -78,22 +78,33 @@ def draw_series(painter: QPainter, row: Row, axis: TimeAxis, model: TrackModel) 
         share = series.mean_coverage.over(series.detail.cells(axis.edges()))[:, row.number]
         paint(painter, box, strip_picture(np.where(share > 0, share, np.nan), theme.MODALITY[MODALITIES[row.number]]))
     elif row.kind is Kind.SENTIMENT:
-        _draw_line(painter, box, axis, series, series.sentiment / (2 * SENTIMENT) + 0.5, look.ink)
+        line = Line(series.sentiment, series.mean_sentiment, 2 * SENTIMENT, 0.5)
+        _draw_line(painter, box, axis, series.detail, line, look.ink)
     else:
         lane = model.lanes[row.number]
         weights = series.edge(lane)
-        _draw_line(painter, box, axis, series, weights / lane_top(weights), theme.MODALITY[lane[1].teacher])
+        line = Line(weights, series.mean_edge(lane), lane_top(weights), 0.0)
+        _draw_line(painter, box, axis, series.detail, line, theme.MODALITY[lane[1].teacher])
+
+
+class Line(NamedTuple):
+    """A curve, its means, and the axis on which it is drawn: ``values / top + foot`` is a share of the height."""
+
+    values: Floats
+    means: Means
+    top: float
+    foot: float
 
 
 def _draw_line(  # noqa: PLR0917 - a painter, where, and what
-    painter: QPainter, box: QRectF, axis: TimeAxis, series: Series, shares: Floats, colour: QColor
+    painter: QPainter, box: QRectF, axis: TimeAxis, detail: Detail, line: Line, colour: QColor
 ) -> None:
     """The mean of each column, over a veil from its least to its greatest, so that a peak of one reading is seen."""
-    cells, height = series.detail.cells(axis.edges()), axis.rows(box)
-    low, high = series.detail.extent(shares, cells)
+    cells, height = detail.cells(axis.edges()), axis.rows(box)
+    low, high = (ends / line.top + line.foot for ends in detail.extent(line.values, cells))
     if (cells.stop - cells.first).max(initial=0) > 1:
         paint(painter, box, line_picture(low, high, height, theme.with_alpha(colour, 0.32), axis.ratio))
-        low = high = Means(shares[:, None]).over(cells)[:, 0]
+        low = high = line.means.over(cells)[:, 0] / line.top + line.foot
     paint(painter, box, line_picture(low, high, height, colour, axis.ratio))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPixmap, QPolygonF
 
 from desktop import theme
 from desktop.models.level_of_detail import share_covered
@@ -23,6 +24,8 @@ _MOST: Final = 400
 """Items in view that are drawn one by one; of more, where they are."""
 _LINES: Final = 60
 """Moments in view whose lines go down through all rows."""
+_ROUNDED: Final = 24.0
+"""Pixels from which a span has round corners."""
 _REACH: Final = 5.0
 """Pixels within which an edge or a moment is hit."""
 
@@ -84,20 +87,38 @@ def draw_tier(painter: QPainter, box: QRectF, axis: TimeAxis, row: TierRow, sele
 
 def _draw_moment(painter: QPainter, at: QPointF, height: float, colour: QColor, chosen: bool) -> float:
     """A diamond; returns where its label may begin."""
-    look, size = theme.theme(), min(5.5, height / 2 - 1) + (1.0 if chosen else 0.0)
-    painter.setPen(QPen(look.ink if chosen else look.card, 1.5 if chosen else 1.0))
-    painter.setBrush(colour)
-    aside, down = QPointF(size, 0), QPointF(0, size)
-    painter.drawPolygon(QPolygonF([at - down, at + aside, at + down, at - aside]))
+    sign = _diamond(colour.name(), min(5.5, height / 2 - 1), chosen, painter.device().devicePixelRatioF())
+    half = sign.deviceIndependentSize().width() / 2
+    painter.drawPixmap(QPointF(at.x() - half, at.y() - half), sign)
     return at.x() + 9
+
+
+@lru_cache(maxsize=256)
+def _diamond(colour: str, size: float, chosen: bool, ratio: float) -> QPixmap:
+    """Drawn once: hundreds of polygons would take longer than everything else."""
+    look, side = theme.theme(), 2 * round(size) + 4
+    sign = QPixmap(QSize(side, side) * ratio)
+    sign.setDevicePixelRatio(ratio)
+    sign.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(sign)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(look.ink, 2.0) if chosen else Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(colour))
+    middle, aside, down = QPointF(side / 2, side / 2), QPointF(size, 0), QPointF(0, size)
+    painter.drawPolygon(QPolygonF([middle - down, middle + aside, middle + down, middle - aside]))
+    painter.end()
+    return sign
 
 
 def _draw_span(painter: QPainter, span: QRectF, colour: QColor, chosen: bool) -> QRectF:
     """A box with a stripe at its left; returns the room for its label."""
-    painter.setPen(QPen(theme.theme().ink, 2.0) if chosen else Qt.PenStyle.NoPen)
-    painter.setBrush(theme.with_alpha(colour, 0.38))
-    painter.drawRoundedRect(span.adjusted(0.5, 0, -0.5, 0), 4, 4)
-    painter.fillRect(QRectF(span.left() + 0.5, span.top() + 2, 3, span.height() - 4), colour)
+    if chosen or span.width() >= _ROUNDED:
+        painter.setPen(QPen(theme.theme().ink, 2.0) if chosen else Qt.PenStyle.NoPen)
+        painter.setBrush(theme.with_alpha(colour, 0.38))
+        painter.drawRoundedRect(span.adjusted(0.5, 0, -0.5, 0), 4, 4)
+    else:
+        painter.fillRect(span.adjusted(0.5, 0, -0.5, 0), theme.with_alpha(colour, 0.38))
+    painter.fillRect(QRectF(span.left() + 0.5, span.top() + 2, min(3.0, span.width()), span.height() - 4), colour)
     return span.adjusted(8, -1, -4, 1)
 
 

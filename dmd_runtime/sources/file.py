@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
@@ -24,7 +25,7 @@ class FileSource:
     """A media file as a source.
 
     Everything that can be known to be wrong is found in the constructor, before anything is written anywhere. Session
-    time 0 is the first picture or sample. Runs once, on one thread.
+    time 0 is the first picture or sample, unless ``origin`` says otherwise. Runs once, on one thread.
 
     Parameters
     ----------
@@ -38,6 +39,9 @@ class FileSource:
         Larger pictures are scaled down to this longest side, in pixels.
     threads : int
         Decoder threads per stream.
+    origin : Fraction, optional
+        Where session time 0 lies in the file's own count, in seconds, for a file that was stamped with session time; by
+        default it is the first picture or sample.
 
     Raises
     ------
@@ -46,7 +50,14 @@ class FileSource:
     """
 
     def __init__(
-        self, path: Path | str, *, paced: bool, with_hash: bool = True, max_side: int = 1280, threads: int = 1
+        self,
+        path: Path | str,
+        *,
+        paced: bool,
+        with_hash: bool = True,
+        max_side: int = 1280,
+        threads: int = 1,
+        origin: Fraction | None = None,
     ) -> None:
         if max_side < 16 or threads < 1:
             raise ConfigError(f"max_side must be at least 16 and threads at least 1, got {max_side} and {threads}")
@@ -55,10 +66,11 @@ class FileSource:
         self._paced = paced
         self._ran = False
         self._media = open_media(path, threads=threads, with_hash=with_hash)
+        self._origin = self._media.origin if origin is None else origin
         far = self._media.duration + 10.0 if self._media.duration is not None else _FAR
         video, audio = self._media.video, self._media.audio
-        self._video = None if video is None else VideoTrack(video, self._media.origin, max_side, far)
-        self._audio = None if audio is None else AudioTrack(audio, self._media.origin, far)
+        self._video = None if video is None else VideoTrack(video, self._origin, max_side, far)
+        self._audio = None if audio is None else AudioTrack(audio, self._origin, far)
         self.info = self._describe()
 
     @property
@@ -103,7 +115,7 @@ class FileSource:
     def _report(self, end: float) -> None:
         """One line in the log about everything that was not as it should be."""
         mended = {name: count for name, count in self.counters.items() if count}
-        expected = self._media.duration
+        expected = self.info.duration
         short = expected is not None and end < 0.95 * expected - 1.0
         if mended or short:
             known = "unknown" if expected is None else f"{expected:.2f} s"
@@ -122,7 +134,7 @@ class FileSource:
             name=text(self._path.name),
             has_video=self._video is not None,
             has_audio=self._audio is not None,
-            duration=media.duration,
+            duration=None if media.duration is None else media.duration + float(media.origin - self._origin),
             marks=tuple(mark for mark in _MARKS if mark in words),
             media={"path": text(str(self._path.resolve())), "sha256": media.sha256, "bytes": media.size},
             details=details,

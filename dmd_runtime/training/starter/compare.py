@@ -1,6 +1,6 @@
 """The ablation of ``docs/science.md``, run by ``make ablation``.
 
-Every variant is trained with the same batches, steps and seeds as DMD itself, and measured on the test split. Two more
+Every variant is trained with the same batches, steps and seeds as DMD itself, and measured on the test split. Some more
 ask what distillation is worth where labels are few: of the voices only those of two people are labelled, and those of
 all others come in triples whose labels no loss sees, so that a voice can learn of them only from its teachers. Lines in
 FILE are not made again.
@@ -81,7 +81,7 @@ RIVALS: Mapping[str, Callable[[DMDConfig], nn.Module]] = {
     "late fusion": rivals.LateFusion,
     "MulT": rivals.CrossmodalFusion,
 }
-FEW: Mapping[str, float] = {"few voices labelled, distilled": 1.0, "few voices labelled, not distilled": 0.0}
+FEW: Mapping[str, float] = {f"few voices labelled; distillation {strength:g}": strength for strength in (0.0, 1.0, 3.0)}
 """Strengths of distillation in both graphs."""
 _PEOPLE = 2  # whose voices are labelled there, drawn anew by each seed
 
