@@ -49,6 +49,8 @@ _HOME = {
     "Toolbox": "streaming.toolbox",
     "Recording": "recording.recording",
     "Consent": "recording.recording",
+    "find_unfinished": "recording.recovery",
+    "recover": "recording.recovery",
     "AnnotationStore": "recording.annotations",
     "Item": "recording.tiers",
     "KnownTier": "recording.tiers",
@@ -68,11 +70,11 @@ _HOME = {
     "Readings": "recording.reader",
     "Annotations": "recording.tiers",
     "read_annotations": "recording.annotations",
-    "Medium": "recording.playback",
-    "medium_of": "recording.playback",
+    "Medium": "recording.playback_timeline",
+    "medium_of": "recording.playback_timeline",
     "FrameReader": "recording.playback",
-    "MediaTimeline": "recording.playback",
-    "media_timeline": "recording.playback",
+    "MediaTimeline": "recording.playback_timeline",
+    "media_timeline": "recording.playback_timeline",
     "SoundReader": "recording.playback_sound",
     "Tempo": "recording.playback_sound",
     "RecordedFaces": "recording.reader",
@@ -126,18 +128,20 @@ if TYPE_CHECKING:
     from dmd_runtime.recording.marker_sets import MarkerSet as MarkerSet
     from dmd_runtime.recording.marker_sets import MarkerSetStore as MarkerSetStore
     from dmd_runtime.recording.playback import FrameReader as FrameReader
-    from dmd_runtime.recording.playback import MediaTimeline as MediaTimeline
-    from dmd_runtime.recording.playback import Medium as Medium
-    from dmd_runtime.recording.playback import media_timeline as media_timeline
-    from dmd_runtime.recording.playback import medium_of as medium_of
     from dmd_runtime.recording.playback_sound import SoundReader as SoundReader
     from dmd_runtime.recording.playback_sound import Tempo as Tempo
+    from dmd_runtime.recording.playback_timeline import MediaTimeline as MediaTimeline
+    from dmd_runtime.recording.playback_timeline import Medium as Medium
+    from dmd_runtime.recording.playback_timeline import media_timeline as media_timeline
+    from dmd_runtime.recording.playback_timeline import medium_of as medium_of
     from dmd_runtime.recording.reader import Readings as Readings
     from dmd_runtime.recording.reader import RecordedFaces as RecordedFaces
     from dmd_runtime.recording.reader import RecordedSession as RecordedSession
     from dmd_runtime.recording.reader import open_session as open_session
     from dmd_runtime.recording.recording import Consent as Consent
     from dmd_runtime.recording.recording import Recording as Recording
+    from dmd_runtime.recording.recovery import find_unfinished as find_unfinished
+    from dmd_runtime.recording.recovery import recover as recover
     from dmd_runtime.recording.tiers import Annotations as Annotations
     from dmd_runtime.recording.tiers import Item as Item
     from dmd_runtime.recording.tiers import KnownTier as KnownTier

@@ -121,6 +121,7 @@ class ReplayTextModel(QObject):
     def set_text(self, text: RecordedText, absent: str = "") -> None:
         """Show another text."""
         self.text, self.absent, self.word = text, absent, None
+        self.hits, self.hit = [], -1  # of the other text
         self.text_changed.emit()
         self.search(self.wanted)
 

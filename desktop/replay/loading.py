@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QThread, Signal
 
+import dmd_runtime
 from desktop.models.replay_text import RecordedText
 from desktop.models.track import Series, Spoken
-from dmd_runtime import Annotations, DMDError, Readings, RecordedSession, medium_of, open_session, read_annotations
+from dmd_runtime import Annotations, DMDError, Readings, RecordedSession, open_session, read_annotations
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class SessionLoader(QThread):
     def _read(self) -> None:
         session = open_session(self.folder)
         if not self._only_readings:
-            self.begun.emit(session, medium_of(session), self._names())
+            self.begun.emit(session, dmd_runtime.medium_of(session), self._names())
         for step in (self._words, self._table, self._annotations, self._faces):
             if self._unwanted.is_set() or (self._only_readings and step != self._table):
                 continue

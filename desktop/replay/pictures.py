@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+import dmd_runtime
 from desktop.replay.clock import PlaybackClock
-from dmd_runtime import DMDError, FrameReader, Latest, MediaTimeline, Medium, VideoFrame, media_timeline
+from dmd_runtime import DMDError, Latest, VideoFrame
+
+if TYPE_CHECKING:  # loads FFmpeg's libraries: not before a session is opened
+    from dmd_runtime import FrameReader, MediaTimeline, Medium
 
 logger = logging.getLogger(__name__)
 
 FASTEST: Final = 1 / 60
 """Seconds between two pictures that are shown; at high speeds some are passed over."""
 _LONGEST = 0.25  # s without a look at the clock
+_UNKNOWN = 0.1  # s between pictures while it plays and the timeline is not known
 _THREADS: Final = max(1, min(4, (os.cpu_count() or 2) // 2))
 
 
@@ -43,6 +49,7 @@ class PictureThread(QThread):
         self._medium, self._clock = medium, clock
         self._wake = threading.Condition()
         self._wish: float | None = 0.0
+        self._timeline: MediaTimeline | None = None
         self._version = 1
         self._ends = False
         self._shown: Latest[VideoFrame] = Latest()
@@ -77,25 +84,29 @@ class PictureThread(QThread):
 
     def run(self) -> None:
         """Qt's entry of the thread."""
+        finder = threading.Thread(target=self._find, name="replay-timeline", daemon=True)
         try:
-            reader = FrameReader(self._medium, threads=_THREADS)
+            reader = dmd_runtime.FrameReader(self._medium, threads=_THREADS)
         except DMDError as error:
             self._without(str(error))
             return
         try:
             self._put(reader.first)
-            self.opened.emit(reader.timeline)
+            finder.start()
             self._serve(reader)
         except Exception as error:  # replay goes on without pictures, and says so
             logger.exception("pictures of the replay")
             self.trouble.emit(str(error))
         finally:
+            self.finish()
+            if finder.is_alive():
+                finder.join()
             reader.close()
 
     def _without(self, why: str) -> None:
         """No pictures: sound alone is no trouble."""
         try:
-            timeline = media_timeline(self._medium)
+            timeline = dmd_runtime.media_timeline(self._medium)
         except DMDError as error:
             self.trouble.emit(str(error))
             return
@@ -103,8 +114,21 @@ class PictureThread(QThread):
         if len(timeline):
             self.trouble.emit(why)
 
+    def _find(self) -> None:
+        """On a thread of its own: until the timeline is there, pictures are shown without their number."""
+        try:
+            found = dmd_runtime.media_timeline(self._medium, apart=True, unwanted=lambda: self._ends)
+        except DMDError as error:
+            logger.info("replay: %s", error)
+            return
+        with self._wake:
+            self._timeline = found
+            self._version += 1
+            self._wake.notify_all()
+
     def _serve(self, reader: FrameReader) -> None:
-        version, number, timeline = 0, 0, reader.timeline
+        version, number = 0, -1
+        timeline: MediaTimeline | None = None
         pause: float | None = 0.0
         while True:
             with self._wake:
@@ -112,17 +136,28 @@ class PictureThread(QThread):
                     self._wake.wait(pause)
                 if self._ends:
                     return
-                version, wish = self._version, self._wish
+                moved, version, wish = self._version != version, self._version, self._wish
+                new = self._timeline if timeline is None else None
+            if new is not None:
+                timeline = new
+                reader.use(timeline)
+                self.opened.emit(timeline)
             t = self._clock.now() if wish is None else wish
+            follows = wish is None and self._clock.runs
+            if timeline is None:
+                if (moved and version > 1) or follows:
+                    self._deliver(reader.glimpse, t)
+                pause = _UNKNOWN if follows else None
+                continue
             wanted = timeline.index(t)
             if wanted != number and wanted >= 0:
-                self._deliver(reader, wanted)
+                self._deliver(reader.frame, wanted)
                 number = wanted
-            pause = self._pause(timeline, number) if wish is None and self._clock.runs else None
+            pause = self._pause(timeline, number) if follows else None
 
-    def _deliver(self, reader: FrameReader, number: int) -> None:
+    def _deliver(self, read: Callable[[Any], VideoFrame], what: float) -> None:
         try:
-            self._put(reader.frame(number))
+            self._put(read(what))
         except DMDError as error:
             logger.warning("replay: %s", error)
 

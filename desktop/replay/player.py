@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
 
 from desktop.replay.clock import PATIENCE, PlaybackClock
 from desktop.replay.pictures import PictureThread
 from desktop.replay.sound import OpenOutput, SoundThread, open_output
-from dmd_runtime import MediaTimeline, Medium, VideoFrame
+from dmd_runtime import VideoFrame
+
+if TYPE_CHECKING:  # loads FFmpeg's libraries: not before a session is opened
+    from dmd_runtime import MediaTimeline, Medium
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -14,14 +14,10 @@ from desktop.models.replay import ReplayModel
 from desktop.replay.loading import SessionLoader, Table, Words
 from desktop.replay.player import Player
 from desktop.replay.sound import OpenOutput, open_output
-from dmd_runtime import (
-    Annotations,
-    MediaTimeline,
-    Medium,
-    Modality,
-    RecordedFaces,
-    RecordedSession,
-)
+from dmd_runtime import Annotations, Modality, RecordedFaces, RecordedSession
+
+if TYPE_CHECKING:  # loads FFmpeg's libraries: not before a session is opened
+    from dmd_runtime import MediaTimeline, Medium
 
 logger = logging.getLogger(__name__)
 

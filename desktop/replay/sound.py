@@ -9,15 +9,19 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Signal
 
+import dmd_runtime
 from desktop.capture.portaudio import LIBRARY
 from desktop.replay.clock import PlaybackClock
-from dmd_runtime import DeviceError, DMDError, Medium, SoundReader, Tempo
+from dmd_runtime import DeviceError, DMDError
+
+if TYPE_CHECKING:  # loads FFmpeg's libraries: not before a session is opened
+    from dmd_runtime import Medium, SoundReader
 
 logger = logging.getLogger(__name__)
 translate = QCoreApplication.translate
@@ -59,6 +63,8 @@ def open_output(rate: int, fill: Fill, machine: Callable[[], float], on_end: Cal
         try:
             return _Loudspeaker(sd, rate, fill, machine, on_end)
         except sd.PortAudioError as error:
+            if "device -1" in str(error):  # PortAudio's way to say that there is no default one
+                raise DeviceError(translate("replay", "no loudspeaker was found")) from error
             text = translate("replay", "the loudspeaker cannot be opened: {reason}")
             raise DeviceError(text.format(reason=error.args[0])) from error
 
@@ -215,7 +221,7 @@ class SoundThread(QThread):
     def run(self) -> None:
         """Qt's entry of the thread."""
         try:
-            reader = SoundReader(self._medium)
+            reader = dmd_runtime.SoundReader(self._medium)
         except DMDError as error:
             self._go_silent(str(error))
             return
@@ -231,7 +237,7 @@ class SoundThread(QThread):
 
     def _serve(self, reader: SoundReader) -> None:
         """Decode up to ``t``; ``heard`` is how far the stretched sound, which comes a little later, has come."""
-        version, t, heard, tempo = -1, 0.0, 0.0, Tempo(reader.rate, 1.0)
+        version, t, heard, tempo = -1, 0.0, 0.0, dmd_runtime.Tempo(reader.rate, 1.0)
         playing = False
         while True:
             with self._wake:
@@ -246,8 +252,9 @@ class SoundThread(QThread):
                 playing = command is not None and self._open(reader.rate)
             if changed and command is not None:
                 late = self._clock.now() if self._clock.runs else command[0]  # opening the loudspeaker may take long
-                t = heard = late if 0 < late - command[0] < _LATEST else command[0]
-                tempo = Tempo(reader.rate, command[1])
+                t = late if 0 < late - command[0] < _LATEST else command[0]
+                tempo = dmd_runtime.Tempo(reader.rate, command[1])
+                heard = t + tempo.ahead
             if playing and self._queue.seconds < AHEAD:
                 end = t + _PIECE * tempo.speed
                 samples = tempo.push(reader.read(t, end))

@@ -13,7 +13,7 @@ from desktop import theme
 from desktop.models.track import CLOSEST, TierKey, TrackModel
 from desktop.models.words import emotion_word
 from desktop.widgets.painted import PaintedCard, advance
-from desktop.widgets.timeline_painting import draw_readout
+from desktop.widgets.timeline_painting import Readout, draw_readout
 from desktop.widgets.track_layout import Kind, TimeAxis, TrackLayout, arrange
 from desktop.widgets.track_painting import (
     draw_axis,
@@ -109,7 +109,7 @@ class ReplayTimeline(PaintedCard):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """The least at which rows can be told apart."""
-        return QSize(420, 124) * max(1.0, theme.scale())
+        return QSize(420, 94) * max(1.0, theme.scale())
 
     def arrangement(self) -> TrackLayout:
         """Where everything stands at the present size."""
@@ -163,8 +163,10 @@ class ReplayTimeline(PaintedCard):
         if layout.hidden > 0:
             draw_scroll(painter, layout.body, self.width() - 8.0, self._scrolled, layout.hidden)
         if self.moment is not None and self._drag in (None, Drag.HEAD):
-            area = QRectF(layout.plot.left(), 10, layout.plot.width(), self.height() - 20)
-            draw_readout(painter, axis.x(self.moment), area, readout_at(model, self.moment, self._hit))
+            area = QRectF(layout.plot.left(), 6, layout.plot.width(), self.height() - 12)
+            said = readout_at(model, self.moment, self._hit)
+            lines = max(2, int((area.height() - 12) / (13.5 * theme.scale())) - 1)
+            draw_readout(painter, axis.x(self.moment), area, Readout(said.when, said.lines[:lines]))
 
     def restyle(self) -> None:
         """Measure and draw anew."""

@@ -25,8 +25,9 @@ class ReplayVideo(VideoView):
         if live.frame is None:
             return ""
         face = self.tr("no face") if live.face is None else self.tr("face {0:.2f}").format(live.face.confidence)
-        number = self.tr("picture {0}").format(self._replay.frame_number)
-        return " · ".join((number, clock_text(live.frame.t, 3), face))
+        seq = self._replay.frame_number  # not known while the timeline is searched for
+        number = (self.tr("picture {0}").format(seq),) if seq >= 0 else ()
+        return " · ".join((*number, clock_text(live.frame.t, 3), face))
 
     def stage_text(self) -> str:
         """What stands there without a picture; a medium that is gone is named."""

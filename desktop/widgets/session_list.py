@@ -81,6 +81,7 @@ class RowDelegate(QStyledItemDelegate):
     def __init__(self, model: LibraryModel, parent: QListView) -> None:
         super().__init__(parent)
         self._model = model
+        self._view = parent
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802, ARG002 - Qt's
         """One height for all rows of a kind."""
@@ -89,15 +90,15 @@ class RowDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint the card, then what is on it."""
-        item, state = index.data(ITEM), option.state  # type: ignore[attr-defined]  # the stubs leave it out
+        item, state = index.data(ITEM), option.state
         look = theme.theme()
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        area = QRectF(option.rect).adjusted(0, 0, 0, -_GAP)  # type: ignore[attr-defined]
+        area = QRectF(option.rect).adjusted(0, 0, -_GAP, -_GAP)
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         over = bool(state & QStyle.StateFlag.State_MouseOver)
-        focused = chosen and self.parent().hasFocus()  # type: ignore[attr-defined]
+        focused = chosen and self._view.hasFocus()
         edge = look.accent if chosen else look.dim if over else look.line
         wide = 2.0 if focused else 1.0
         painter.setPen(Qt.PenStyle.NoPen)
@@ -128,21 +129,15 @@ class RowDelegate(QStyledItemDelegate):
                 line = QRectF(column.left(), bar.bottom() + 4, column.width(), 18)
                 draw_text(painter, line, LEFT, fitting(small, line.width(), *most), small, look.dim)
             right = column.left() - theme.INSIDE
-        line = high / 3
-        big, text, small = theme.font(15, weight=SEMI_BOLD), theme.font(12), theme.font(12)
-        width = right - left
-        draw_text(
-            painter,
-            QRectF(left, area.top(), width, line),
-            LEFT,
-            fitting(big, width, title_text(session)),
-            big,
-            look.ink,
-        )
-        facts = fitting(text, width, facts_text(session), " · ".join(facts_text(session).split(" · ")[:2]))
-        draw_text(painter, QRectF(left, area.top() + line, width, line), LEFT, facts, text, look.dim)
-        middle = area.top() + 2.5 * line
-        x = paint_state(painter, left, middle, session, small, width)
+        third, width = high / 3, right - left
+        big, small = theme.font(15, weight=SEMI_BOLD), theme.font(12)
+        title = fitting(big, width, title_text(session))
+        draw_text(painter, QRectF(left, area.top(), width, third), LEFT, title, big, look.ink)
+        facts = facts_text(session)
+        facts = fitting(small, width, facts, " · ".join(facts.split(" · ")[:2]))
+        draw_text(painter, QRectF(left, area.top() + third, width, third), LEFT, facts, small, look.dim)
+        middle = area.top() + 2.5 * third
+        x = paint_state(painter, QPointF(left, middle), session, width)
         for mark in session.marks:
             if x + 12 + advance(theme.font(10, weight=QFont.Weight.Bold), mark) + 14 <= right:
                 x = draw_chip(painter, x + 12, middle, mark)
@@ -223,6 +218,12 @@ class SessionList(QListView):
         else:
             self.chosen.emit(None)
 
+    def choose(self, folder: Path) -> None:
+        """Put the keyboard on the row of a session, if it is listed."""
+        row = next((row for row, item in enumerate(self._rows.items) if item.folder == folder), None)
+        if row is not None:
+            self.setCurrentIndex(self._rows.index(row))
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Measure anew in another font."""
         super().changeEvent(event)
@@ -239,10 +240,9 @@ class SessionList(QListView):
                 self.update(self._rows.index(row))
 
 
-def paint_state(
-    painter: QPainter, left: float, middle: float, session: SessionSummary, font: QFont, most: float
-) -> float:
-    """The state in words with its sign; returns the right edge."""
+def paint_state(painter: QPainter, at: QPointF, session: SessionSummary, most: float) -> float:
+    """The state in words with its sign, from ``at`` (left, middle) on; returns the right edge."""
+    font, left, middle = theme.font(12), at.x(), at.y()
     text, severity = state_of(session)
     look, size = theme.theme(), 12 * _large()
     colour = look.dim if severity is Severity.GOOD else severity_colour(severity)
@@ -315,13 +315,9 @@ def paint_marked(painter: QPainter, place: QRectF, hit: Hit) -> None:
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.NoWrap)
     layout.setTextOption(option)
+    found = [(max(0, a + shift), min(b + shift, len(text))) for a, b in hit.marked if a + shift < len(text)]
     layout.setFormats(
-        [_range(0, len(text), font, look.dim)]
-        + [
-            _range(max(0, a + shift), min(b, len(hit.snippet)) - a, _bold(font), look.ink)
-            for a, b in hit.marked
-            if a + shift < len(text)
-        ]
+        [_range(text, 0, len(text), font, look.dim), *(_range(text, a, b, _bold(font), look.ink) for a, b in found)]
     )
     layout.beginLayout()
     line = layout.createLine()
@@ -329,9 +325,10 @@ def paint_marked(painter: QPainter, place: QRectF, hit: Hit) -> None:
     layout.draw(painter, QPointF(place.left(), round(place.top() + (place.height() - line.height()) / 2)))
 
 
-def _range(start: int, length: int, font: QFont, colour: QColor) -> QTextLayout.FormatRange:
+def _range(text: str, start: int, end: int, font: QFont, colour: QColor) -> QTextLayout.FormatRange:
     made = QTextLayout.FormatRange()
-    made.start, made.length = start, length
+    made.start, stop = (len(text[:at].encode("utf-16-le")) // 2 for at in (start, end))  # as Qt counts
+    made.length = stop - made.start
     made.format.setFont(font)
     made.format.setForeground(colour)
     return made

@@ -26,7 +26,7 @@ def title_text(session: SessionSummary) -> str:
 def when_text(started: datetime) -> str:
     """Local date and time."""
     local = started.astimezone()
-    day = QLocale().toString(QDate(local.year, local.month, local.day), QLocale.FormatType.ShortFormat)
+    day = QLocale().toString(QDate(local.year, local.month, local.day), "d MMM yyyy")
     return f"{day}, {local:%H:%M}"
 
 
@@ -35,11 +35,22 @@ def facts_text(session: SessionSummary) -> str:
     parts = [when_text(session.started)]
     if session.state != "unreadable":
         parts.append(clock_text(session.length))
-        if session.words:
-            parts.append(_tr("1 word") if session.words == 1 else _tr("{0} words").format(f"{session.words:,}"))
-        if session.markers:
-            parts.append(_tr("1 marker") if session.markers == 1 else _tr("{0} markers").format(f"{session.markers:,}"))
+        parts += _counts(session, readings=False)
     return " · ".join(parts)
+
+
+def counts_text(session: SessionSummary) -> str:
+    """How many words, markers and readings there are."""
+    return " · ".join(_counts(session))
+
+
+def _counts(session: SessionSummary, *, readings: bool = True) -> list[str]:
+    counts = (
+        (session.words, _tr("1 word"), _tr("{0} words")),
+        (session.markers, _tr("1 marker"), _tr("{0} markers")),
+        (session.readings * readings, _tr("1 reading"), _tr("{0} readings")),
+    )
+    return [one if n == 1 else many.format(f"{n:,}") for n, one, many in counts if n]
 
 
 def state_of(session: SessionSummary) -> tuple[str, Severity]:

@@ -71,9 +71,11 @@ def draw_series(painter: QPainter, row: Row, axis: TimeAxis, model: TrackModel) 
     if series is None or not len(series):
         return
     height = axis.rows(box)
-    if row.kind is Kind.EMOTION:
+    if row.kind is Kind.EMOTION and series.labels:
         paint(painter, box, _hatched(series, axis, height))
         paint(painter, box, emotions(series, axis, height))
+    elif row.kind is Kind.EMOTION:
+        paint(painter, box, _hatched(series, axis, height))
     elif row.kind is Kind.COVERAGE:
         share = series.mean_coverage.over(series.detail.cells(axis.edges()))[:, row.number]
         paint(painter, box, strip_picture(np.where(share > 0, share, np.nan), theme.MODALITY[MODALITIES[row.number]]))

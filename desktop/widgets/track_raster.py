@@ -37,8 +37,8 @@ def line_picture(low: Floats, high: Floats, height: int, colour: QColor, ratio: 
     """A line through columns that reach from ``low`` to ``high`` (k,), in shares of the height; NaN breaks it."""
     edge = _HALF * ratio
     room = max(1.0, height - 2 * edge)
-    top = edge + (1.0 - high.clip(0.0, 1.0)) * room  # y grows downward
-    bottom = edge + (1.0 - low.clip(0.0, 1.0)) * room
+    top = (edge + (1.0 - high.clip(0.0, 1.0)) * room).astype(np.float32)  # y grows downward
+    bottom = (edge + (1.0 - low.clip(0.0, 1.0)) * room).astype(np.float32)
     with np.errstate(invalid="ignore"):
         fall = np.flatnonzero(top[1:] > bottom[:-1])  # neighbours that do not touch meet half way
         middle = (top[1:] + bottom[:-1])[fall] / 2
@@ -46,9 +46,11 @@ def line_picture(low: Floats, high: Floats, height: int, colour: QColor, ratio: 
         rise = np.flatnonzero(bottom[1:] < top[:-1])
         middle = (bottom[1:] + top[:-1])[rise] / 2
         top[rise], bottom[rise + 1] = middle, middle
-        y = np.arange(height, dtype=np.float64)[:, None] + 0.5
-        alpha = np.minimum(bottom + edge + 0.5 - y, y - (top - edge - 0.5)).clip(0.0, 1.0)
-    alpha = np.nan_to_num(alpha).astype(np.float32)
+        y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
+        reach = np.float32(edge + 0.5)
+        alpha = np.minimum(bottom + reach - y, y - (top - reach))
+        np.clip(alpha, 0.0, 1.0, out=alpha)
+    alpha[:, np.isnan(top)] = 0.0
     return _inked(alpha, colour)
 
 
@@ -73,16 +75,33 @@ def hatch_picture(where: npt.NDArray[np.bool_], height: int, colour: QColor, rat
 
 
 def _inked(alpha: npt.NDArray[np.float32], colour: QColor) -> QImage:
-    """One colour with opacities (H, W), times its own."""
-    planes = [np.broadcast_to(np.float32(c), alpha.shape) for c in _rgb(colour)]
-    return _image(planes, alpha * np.float32(colour.alphaF()))
+    """One colour with opacities (H, W) in 0 to 1, times its own: 256 pixels to choose from."""
+    share = np.arange(256, dtype=np.float32) / 255 * np.float32(colour.alphaF())
+    red, green, blue = ((share * c + np.float32(0.5)).astype(np.uint32) for c in _rgb(colour))
+    pixels = (
+        (share * 255 + np.float32(0.5)).astype(np.uint32) << np.uint32(24)
+        | red << np.uint32(16)
+        | green << np.uint32(8)
+        | blue
+    )
+    return _as_image(pixels[(alpha * np.float32(255) + np.float32(0.5)).astype(np.uint8)])
 
 
 def _image(planes: Iterable[npt.NDArray[np.float32]], alpha: npt.NDArray[np.float32]) -> QImage:
     """An image of red, green and blue (H, W) in 0 to 255 with opacities (H, W) in 0 to 1; the painter's own format."""
-    height, width = alpha.shape
     red, green, blue = ((plane * alpha + np.float32(0.5)).astype(np.uint32) for plane in planes)
-    pixels = (alpha * 255 + np.float32(0.5)).astype(np.uint32) << 24 | red << 16 | green << 8 | blue
+    pixels = (
+        (alpha * 255 + np.float32(0.5)).astype(np.uint32) << np.uint32(24)
+        | red << np.uint32(16)
+        | green << np.uint32(8)
+        | blue
+    )
+    return _as_image(pixels)
+
+
+def _as_image(pixels: npt.NDArray[np.uint32]) -> QImage:
+    """A copy of premultiplied pixels (H, W) as an image."""
+    height, width = pixels.shape
     return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 

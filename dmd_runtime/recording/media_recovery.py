@@ -77,11 +77,11 @@ def recover_media(folder: Path, progress: Progress | None = None) -> MediaConten
         )
     try:
         old = _copy(source, draft, lambda done: tell(0.7 * done))
-        new = _read(draft, lambda done: tell(0.7 + 0.3 * done))
         if not old.packets:
             if source == path:
                 path.rename(free_name(folder / "media.torn.mkv"))
             return None
+        new = _read(draft, lambda done: tell(0.7 + 0.3 * done))
         if new.digests != old.digests:
             logger.warning("%s: expected the %d packets of %s, got others", draft, old.packets, source.name)
             return old.content
@@ -203,7 +203,7 @@ def _is_ours(context: Any) -> bool:
 def _packets(
     container: InputContainer, streams: list[Any], tally: _Tally, size: int, tell: Progress
 ) -> Iterator[tuple[Packet[Any], bytes]]:
-    """Whole packets at times that rise, with their bytes; what else there is goes into ``tally``."""
+    """Whole packets at times that never fall, with their bytes; what else there is goes into ``tally``."""
     last: dict[int, int] = {}
     latest = 0.0
     demuxed = container.demux(*streams) if streams else iter(())
@@ -226,7 +226,7 @@ def _packets(
             or base is None
             or packet.is_corrupt
             or (packet.stream.type == "video" and not payload[-1])  # no H.264 unit ends in a zero (7.4.1)
-            or not last.get(index, -1) < stamp
+            or stamp < last.get(index, 0)
             or float(stamp * base) > latest + _FAR
         ):
             tally.left_out += 1

@@ -1,8 +1,9 @@
 """Pictures and sound of a session into ``media.mkv``, on a thread of its own, so that a crash costs a second at most.
 
 Matroska with these options can be played to its last written cluster however the program ends: ``flush_packets`` gives
-every packet to the system at once, ``cluster_time_limit`` ends a cluster every second, and ``max_interleave_delta``
-keeps the muxer from holding one stream back while the other stands still. Time stamps are session time.
+every packet to the system at once, ``cluster_time_limit`` ends a cluster, which FFmpeg holds back until then, every
+0.4 s, and ``max_interleave_delta`` keeps the muxer from holding one stream back while the other stands still. Time
+stamps are session time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dmd_runtime.sources.base import ANALYSIS_RATE
 logger = logging.getLogger(__name__)
 
 NAME: Final = "media.mkv"
-OPTIONS: Final = {"flush_packets": "1", "cluster_time_limit": "1000", "max_interleave_delta": "300000"}
+OPTIONS: Final = {"flush_packets": "1", "cluster_time_limit": "400", "max_interleave_delta": "300000"}
 CODEC_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "23", "g": "30", "threads": "1"}
 _FRAMES: Final = 45  # that wait at most: one and a half seconds
 _BLOCKS: Final = 2000  # that wait at most: over a minute of sound
@@ -119,6 +120,11 @@ class MediaWriter:
                 audio_lost=self._lost,
                 bytes=size,
             )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody writes the file any more."""
+        return not self._thread.is_alive()
 
     def sync(self) -> None:
         """Have the disk keep what was written; any thread but the session's."""

@@ -1,7 +1,8 @@
 """The pictures of a medium at any time, exactly: by the times that were recorded, whatever the rate.
 
-:class:`MediaTimeline` is made by one look at the packets, without decoding; :class:`FrameReader` decodes from the key
-picture before what is asked for. Sound is in :mod:`dmd_runtime.recording.playback_sound`. Nothing here knows Qt.
+:class:`FrameReader` decodes from the key picture before what is asked for; where pictures lie is found in
+:mod:`dmd_runtime.recording.playback_timeline`, sound is in :mod:`dmd_runtime.recording.playback_sound`. Nothing here
+knows Qt.
 """
 
 from __future__ import annotations
@@ -9,159 +10,27 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-from av.container import InputContainer
-from av.stream import Stream
 from av.video.frame import VideoFrame as RawFrame
 
 from dmd_runtime.errors import SourceError
-from dmd_runtime.messages import Float64, VideoFrame, freeze
-from dmd_runtime.recording.reader import RecordedSession
+from dmd_runtime.messages import VideoFrame
+from dmd_runtime.recording.playback_timeline import SAME, MediaTimeline, Medium, media_timeline, medium_of
 from dmd_runtime.sources.probe import Media, open_media
 from dmd_runtime.sources.reader import BROKEN, StreamReader
 from dmd_runtime.sources.tracks import VideoTrack
+
+__all__ = ["FrameReader", "MediaTimeline", "Medium", "media_timeline", "medium_of"]
 
 logger = logging.getLogger(__name__)
 
 KEPT_BYTES: Final = 64 << 20
 """What decoded pictures may hold; some 140 of 640 x 480, so that going back over a few seconds costs nothing."""
-_SAME = 1e-6  # s: times nearer than this are one
 _NEAR = 8  # pictures: rather decoded on the way than leapt over
 _FURTHER_BACK = 4  # key pictures to go back where one does not decode
-
-Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Medium:
-    """A media file and where session time 0 lies in its own count (seconds); None: at its first picture or sample."""
-
-    path: Path
-    origin: Fraction | None = None
-
-
-def medium_of(session: RecordedSession) -> Medium | None:
-    """The medium of a session, if it is still there.
-
-    The recorder stamps with session time itself; any other file begins where its first picture or sample lies.
-    """
-    path = session.media
-    if path is None:
-        return None
-    source = session.manifest.get("source")
-    live = isinstance(source, dict) and source.get("kind") != "file"
-    own = path.parent == session.folder and path.suffix == ".mkv" and (live or "recorded" in session.manifest)
-    return Medium(path=path, origin=Fraction(0) if own else None)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MediaTimeline:
-    """Where every picture of a medium lies, made by :func:`media_timeline`.
-
-    Attributes
-    ----------
-    medium : Medium
-        With its origin known.
-    times : float64 (n,)
-        Session time of each picture in seconds, rising; n = 0 where there are none.
-    stamps : int64 (n,)
-        The same in the stream's own count.
-    keys : int64 (k,)
-        Numbers of the pictures that need none before them.
-    has_sound : bool
-    end : float
-        Seconds: when the last picture or sample is over.
-    """
-
-    medium: Medium
-    times: Float64
-    stamps: Int64
-    keys: Int64
-    has_sound: bool
-    end: float
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-    def index(self, t: float) -> int:
-        """Number of the picture that is on screen at ``t``; before the first it is the first. -1 without pictures."""
-        if not len(self.times):
-            return -1
-        return max(0, int(np.searchsorted(self.times, t + _SAME, side="right")) - 1)
-
-
-def media_timeline(medium: Medium) -> MediaTimeline:
-    """Look at the packets of a medium, without decoding; about 3 µs a picture. The last few are remembered.
-
-    Raises
-    ------
-    SourceError
-        It is no medium that can be played.
-    """
-    try:
-        status = medium.path.stat()
-    except OSError as error:
-        raise SourceError(f"{medium.path}: expected a media file, got {error.strerror or error}") from None
-    return _timeline(medium, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _timeline(medium: Medium, size: int, changed: int) -> MediaTimeline:  # noqa: ARG001 - a changed file is another
-    media = open_media(medium.path, with_hash=False)
-    try:
-        origin = media.origin if medium.origin is None else medium.origin
-        video, audio = media.video, media.audio
-        stamps, keys, ends = np.empty(0, np.int64), np.empty(0, np.int64), [0.0]
-        times: Float64 = np.empty(0)
-        if video is not None:
-            stamps, is_key = _scan(video.stream)
-            base = video.stream.time_base or Fraction(1)
-            times = np.asarray(stamps * float(base) - float(origin), dtype=np.float64)
-            keys = np.flatnonzero(is_key)
-            if len(keys) == 0 or keys[0] != 0:
-                keys = np.concatenate(([0], keys))
-            if len(times):
-                ends.append(float(times[-1] + (np.median(np.diff(times[-50:])) if len(times) > 1 else 0.04)))
-        if media.duration is not None:
-            ends.append(media.duration + float(media.origin - origin))
-        elif audio is not None:  # a recording that was cut off says no length
-            sound, _ = _scan(audio.stream)
-            ends.append(float(sound[-1] * (audio.stream.time_base or 1) - origin) if len(sound) else 0.0)
-        return MediaTimeline(
-            medium=Medium(path=medium.path, origin=origin),
-            times=freeze(times),
-            stamps=freeze(stamps),
-            keys=freeze(keys.astype(np.int64)),
-            has_sound=audio is not None,
-            end=max(ends),
-        )
-    finally:
-        media.close()
-
-
-def _scan(stream: Stream) -> tuple[Int64, npt.NDArray[np.bool_]]:
-    """Stamps (n,) of a stream's packets in rising order, and whether each is a key; other streams are discarded."""
-    container = cast("InputContainer", stream.container)
-    stamps: list[int] = []
-    keys: list[bool] = []
-    container.seek(0)
-    try:
-        for packet in container.demux(stream):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None and packet.size and not packet.is_discard:
-                stamps.append(stamp)
-                keys.append(packet.is_keyframe)
-    except BROKEN as error:
-        logger.info("%s: read up to picture %d: %s", container.name, len(stamps), error)
-    found, first = np.unique(np.array(stamps, dtype=np.int64), return_index=True)
-    return found, np.array(keys, dtype=np.bool_)[first]
 
 
 class FrameReader:
@@ -248,6 +117,31 @@ class FrameReader:
             raise SourceError(f"{self._medium.path}: picture {there} cannot be shown: {error}") from None
         return VideoFrame(seq=there, t=float(self.timeline.times[there]), image=image)
 
+    def glimpse(self, t: float) -> VideoFrame:
+        """The picture at ``t`` before the timeline is known: exact too, but its number is not known, and -1.
+
+        Raises
+        ------
+        SourceError
+            Nothing near it can be decoded.
+        """
+        wanted = int((Fraction(t) + self._origin + Fraction(SAME)) / self._stream.time_base)
+        self._go_to(wanted)
+        best: RawFrame | None = None
+        for raw in self._frames:
+            if raw.pts is not None and (best is None or raw.pts <= wanted):
+                best = raw
+            if raw.pts is not None and raw.pts >= wanted:
+                break
+        if best is None or best.pts is None:
+            raise SourceError(f"{self._medium.path}: expected a picture at {t:.3f} s, got none")
+        at = float(best.pts * self._stream.time_base - self._origin)
+        return VideoFrame(seq=-1, t=at, image=self._track._picture(best))
+
+    def use(self, timeline: MediaTimeline) -> None:
+        """Use a timeline that was found elsewhere."""
+        self._timeline = timeline
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._kept.clear()
@@ -286,10 +180,13 @@ class FrameReader:
         return best or next(((n, self._kept[n]) for n in reversed(self._kept)), None)
 
     def _seek(self, key: int) -> None:
+        self._go_to(int(self.timeline.stamps[key]))
+
+    def _go_to(self, stamp: int) -> None:
         self.seeks += 1
         container = self._stream.container
         try:
-            container.seek(int(self.timeline.stamps[key]), stream=self._stream, backward=True)
+            container.seek(stamp, stream=self._stream, backward=True)
         except BROKEN:
             container.seek(0)
         self._frames = self._decoded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,7 +15,7 @@ from av.filter import Graph as FilterGraph
 
 from dmd_runtime.errors import ConfigError, SourceError
 from dmd_runtime.messages import Float32, freeze
-from dmd_runtime.recording.playback import Medium
+from dmd_runtime.recording.playback_timeline import Medium
 from dmd_runtime.sources.probe import open_media
 from dmd_runtime.sources.reader import BROKEN
 
@@ -154,6 +155,12 @@ class Tempo:
     speed : float
         0.25 to 4; at 1 samples pass as they are.
 
+    Attributes
+    ----------
+    ahead : float
+        Seconds of the session by which slowed sound is ahead of ``samples so far / rate * speed``: each stage puts
+        windows of some 50 ms together at their starts, and what is heard is their middle (measured: within 20 ms).
+
     Raises
     ------
     ConfigError
@@ -164,13 +171,18 @@ class Tempo:
         if not SLOWEST <= speed <= FASTEST:
             raise ConfigError(f"expected a speed from {SLOWEST} to {FASTEST}, got {speed}")
         self.rate, self.speed = rate, speed
+        self.ahead = 0.0
         self._fed = 0
         self._graph: FilterGraph | None = None
         if speed != 1.0:
             graph = FilterGraph()
             base = Fraction(1, rate)
             nodes = [graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=base)]
-            nodes += [graph.add("atempo", f"{stage:.6f}") for stage in stages(speed)]
+            half, passed = (1 << math.ceil(math.log2(rate // 24))) / rate / 2, 1.0
+            for stage in stages(speed):
+                nodes.append(graph.add("atempo", f"{stage:.6f}"))
+                self.ahead += half * max(0.0, 1 - stage) * passed
+                passed *= stage
             nodes.append(graph.add("abuffersink"))
             graph.link_nodes(*nodes).configure()
             self._graph = graph

@@ -231,7 +231,8 @@ class Recording:
             )
         finally:
             self._writer.close()
-            self._lock.release()
+            if self._media is None or self._media.is_over:  # else a recovery would miss what is still being written
+                self._lock.release()
 
     def discard(self) -> None:
         """Take back a recording of a session that never ran: nothing is in it."""

@@ -23,7 +23,15 @@ from dmd_runtime.recording.media_recovery import MEDIA, MediaContent, free_name,
 from dmd_runtime.recording.reader import Line, is_number, open_session, read_lines
 from dmd_runtime.recording.table_recovery import end_open_spans, move_torn_end
 
-TABLES: Final = ("readings", "words", "markers", "faces", "health", "traces")
+TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "readings": ("t0", "t1"),
+    "words": ("t0", "t1", "text"),
+    "markers": ("t0",),
+    "faces": ("t", "box"),
+    "health": (),
+    "traces": ("t", "tier", "value"),
+}
+"""What a line of each table has at least."""
 _COUNTED: Final = ("frames", "frames_dropped", "frames_skipped", "audio_samples", "audio_lost")
 _LONGEST: Final = 30 * 86_400.0  # s: a session that is longer has a damaged time
 
@@ -118,7 +126,7 @@ def _recover(folder: Path, progress: Callable[[float], None] | None) -> Recovery
     lines["markers"] += end_open_spans(folder / "markers.jsonl", lines["markers"], max(last or 0.0, end or 0.0))
     problems += _evidence(folder, found, media)
     manifest = _sound_manifest(found.facts, folder, lines)
-    before = _dict(manifest.get("recovery"))
+    before = _part(manifest, "recovery")
     problems = list(dict.fromkeys([*map(str, _list(before, "problems")), *problems]))
     manifest |= {
         "state": "recovered",
@@ -128,11 +136,7 @@ def _recover(folder: Path, progress: Callable[[float], None] | None) -> Recovery
         "recovery": {"at": datetime.now(UTC).isoformat(), **before, "problems": problems, "media_end_s": end},
     }
     if media is not None:
-        manifest["recorded"] = {
-            **_dict(manifest.get("recorded")),
-            "frames": media.frames,
-            "audio_samples": media.samples,
-        }
+        manifest["recorded"] = _recorded(folder, media)
     if not found.whole and (folder / NAME).exists():
         (folder / NAME).rename(free_name(folder / "session.torn.json"))
     write_manifest(folder, manifest)
@@ -145,11 +149,11 @@ def _recover(folder: Path, progress: Callable[[float], None] | None) -> Recovery
 def _mend_tables(folder: Path, problems: list[str]) -> dict[str, list[Line]]:
     """All whole lines of each table, its torn end moved away."""
     lines = {}
-    for table in TABLES:
+    for table, need in TABLES.items():
         path = folder / f"{table}.jsonl"
         move_torn_end(path)
         if path.exists() or table != "traces":  # that one is there only where something was traced
-            lines[table] = list(read_lines(path, problems))
+            lines[table] = list(read_lines(path, problems, need))
     return lines
 
 
@@ -166,14 +170,12 @@ class _Found:
 
     @property
     def records_media(self) -> bool:
-        """Whether ``media.mkv`` was recorded; a copy of the file that the session was made from is left as it is."""
-        name = str(_dict(self.facts.get("media")).get("path"))
-        copied = _dict(self.facts.get("source")).get("kind") == "file" and name.lower().endswith(".mkv")
-        return not copied or "recorded" in self.facts
+        """Whether a ``media.mkv`` was recorded; else it is a copy of the file that the session was made from."""
+        return _part(self.facts, "source").get("kind") != "file"
 
 
 def _find_manifest(folder: Path) -> _Found:
-    """Find the manifest, or its draft where that alone is whole.
+    """Find the manifest; else its draft, or what an earlier recovery put aside, as far as that is JSON.
 
     Raises
     ------
@@ -182,7 +184,8 @@ def _find_manifest(folder: Path) -> _Found:
     """
     with suppress(RecordingError):
         return _Found(facts=read_manifest(folder), whole=True)
-    for path in (folder / NAME, *sorted(folder.glob("*session.json*.part"))):
+    aside = [path for pattern in ("*session.json*.part", "session.torn*.json") for path in sorted(folder.glob(pattern))]
+    for path in (folder / NAME, *aside):
         try:
             facts = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
@@ -227,7 +230,7 @@ def _evidence(folder: Path, found: _Found, media: MediaContent | None) -> Iterat
         yield f"{MEDIA}: {what} is kept in {path.name}"
     if media is not None and not is_finished(folder / MEDIA):
         yield f"{MEDIA}: could not be copied and stays without an index"
-    size = _dict(found.facts.get("media")).get("bytes")
+    size = _part(found.facts, "media").get("bytes")
     if media is None and isinstance(size, int):
         for path in folder.glob("media.*"):
             if not path.name.startswith("media.torn") and path.stat().st_size < size:
@@ -279,6 +282,18 @@ def _counts(
     }
 
 
+def _recorded(folder: Path, media: MediaContent) -> dict[str, Any]:
+    """What the recorder would have said at the end; what it left out nobody knows any more."""
+    return {
+        "frames": media.frames,
+        "frames_dropped": None,
+        "audio_samples": media.samples,
+        "audio_lost": None,
+        "bytes": sum(path.stat().st_size for path in _data(folder) if not path.name.startswith("media.torn")),
+        "stopped": None,
+    }
+
+
 def _made_at(changed: float, end: float | None) -> dict[str, str]:
     """Wall-clock start and end, by the time of the last write."""
     finished = datetime.fromtimestamp(changed, UTC)
@@ -288,7 +303,8 @@ def _made_at(changed: float, end: float | None) -> dict[str, str]:
     }
 
 
-def _dict(value: object) -> dict[str, Any]:
+def _part(line: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = line.get(key)
     return value if isinstance(value, dict) else {}
 
 

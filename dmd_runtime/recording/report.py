@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +39,7 @@ def write_page(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,  # noqa: ARG001 - done in a second or two
     cancel: Event | None = None,
@@ -47,24 +47,26 @@ def write_page(
     """Write ``report.html``: the report as an export format."""
     path = folder / "report.html"
     check(cancel, path)
-    write_report(session, annotations, path)
+    write_report(session, annotations, path, analysis=options.analysis)
     return (path,)
 
 
-def write_report(session: RecordedSession, annotations: Annotations, path: Path) -> None:
-    """Write the report of a session to ``path``, whole or not at all.
+def write_report(
+    session: RecordedSession, annotations: Annotations, path: Path, *, analysis: str | None = None
+) -> None:
+    """Write the report of a session, or of its re-analysis of this name, to ``path``, whole or not at all.
 
     Raises
     ------
     RecordingError
         It cannot be written, or a table cannot be read; names the file.
     """
-    page = plain_text(report(session, annotations)).encode()
+    page = plain_text(report(session, annotations, analysis=analysis)).encode()
     with written(path) as draft:
         draft.write(page)
 
 
-def report(session: RecordedSession, annotations: Annotations) -> str:
+def report(session: RecordedSession, annotations: Annotations, *, analysis: str | None = None) -> str:
     """The report as HTML; whatever people wrote in it is escaped by the template."""
     import jinja2  # noqa: PLC0415
 
@@ -75,10 +77,10 @@ def report(session: RecordedSession, annotations: Annotations) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(_content(session, annotations))
+    return environment.get_template("report.html").render(_content(session, annotations, analysis))
 
 
-def _content(session: RecordedSession, annotations: Annotations) -> dict[str, Any]:
+def _content(session: RecordedSession, annotations: Annotations, analysis: str | None) -> dict[str, Any]:
     manifest, r = session.manifest, session.readings
     end = max([session.end, 1e-3, *r.t1[-1:].tolist()])
     middles = (np.maximum(r.t0, 0.0) + r.t1) / 2
@@ -111,7 +113,7 @@ def _content(session: RecordedSession, annotations: Annotations) -> dict[str, An
             for group in utterances(session.words, longest=30, most=400)
         ],
         "no_words": str(part(manifest, "absent").get(Modality.LANGUAGE.value) or ""),
-        "provenance": list(_pairs(_provenance(manifest))),
+        "provenance": list(_pairs({"Re-analysis": analysis, **_provenance(manifest)})),
         "problems": list(session.problems),
         "made_by": f"dmd-live {__version__}",
     }
@@ -171,7 +173,7 @@ def _people(manifest: Mapping[str, Any]) -> dict[str, object]:
 def _provenance(manifest: Mapping[str, Any]) -> dict[str, object]:
     made, media = part(manifest, "provenance"), part(manifest, "media")
     checkpoint, recipe = part(made, "checkpoint"), part(made, "recipe")
-    trained = {True: "yes", False: "no: it has learned nothing"}.get(checkpoint.get("trained"))  # type: ignore[call-overload]
+    trained = {"True": "yes", "False": "no: it has learned nothing"}.get(str(checkpoint.get("trained")))
     packages = part(made, "packages")
     extractors = part(recipe, "extractors")
     return {
@@ -372,6 +374,3 @@ def _svg(text: str) -> Any:
     from markupsafe import Markup  # noqa: PLC0415
 
     return Markup(text)
-
-
-__all__: Iterable[str] = ("report", "write_page", "write_report")

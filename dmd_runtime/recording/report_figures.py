@@ -51,7 +51,8 @@ class Scale:
         there = np.isfinite(values)
         count = np.bincount(self.member[there], minlength=len(self))
         total = np.bincount(self.member[there], weights=values[there], minlength=len(self))
-        return np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        mean: Float64 = np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        return mean
 
 
 def scale(middles: Float64, end: float) -> Scale:
@@ -62,7 +63,7 @@ def scale(middles: Float64, end: float) -> Scale:
         return Scale(x=x, half=half, member=np.arange(len(x)))
     half = WIDTH / POINTS / 2
     member = np.clip((middles / end * POINTS).astype(np.int64), 0, POINTS - 1)
-    return Scale(x=(2 * np.arange(POINTS) + 1) * half, half=half, member=member)
+    return Scale(x=np.arange(1, 2 * POINTS, 2, dtype=np.float64) * half, half=half, member=member)
 
 
 def area(

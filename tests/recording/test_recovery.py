@@ -242,7 +242,7 @@ def test_broken_off_anywhere_it_can_be_done_again(
         for table in ("readings", "markers"):
             with (folder / f"{table}.jsonl").open("ab") as file:
                 file.write(b'{"t0": 3.0, "t')
-        (folder / "session.json").write_bytes(b'{"torn')
+        (folder / "session.json").write_bytes(b'{"format": 1, "state": "odd", "notes": "kept"}')
         return folder
 
     whole = left(tmp_path / "whole")
@@ -259,6 +259,7 @@ def test_broken_off_anywhere_it_can_be_done_again(
         done = recover(folder)
         assert (done.counts, done.media_end_s) == (expected.counts, expected.media_end_s)
         assert set(done.problems) == set(expected.problems)
+        assert read_manifest(folder)["notes"] == "kept"
         assert but_media(folder) == wanted
         assert packets(folder / "media.mkv") == packets(whole / "media.mkv")
         last += 1

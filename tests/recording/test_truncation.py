@@ -16,7 +16,7 @@ from dmd_runtime.recording.recovery import find_unfinished, recover
 from tests.recording.crashed import Packed, contents, crashed, medium
 
 TABLES = ("readings", "words", "markers", "faces", "health")
-QUICK, MANY = 60, 1000
+QUICK, FEW, MANY = 50, 25, 1000
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,16 @@ def read_all(folder: Path) -> dict[str, int]:
     return kept | {"faces": len(session.faces.t)}
 
 
+def is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 def whole_lines(data: bytes) -> set[bytes]:
     """The lines of a table that are whole records; the last one may lack its line end."""
-    return {line for line in data.rstrip(b"\0").split(b"\n") if line.startswith(b"{") and line.endswith(b"}")}
+    return {line for line in data.rstrip(b"\0").split(b"\n") if is_whole(line)}
 
 
 def cut(name: str, data: bytes, at: random.Random) -> bytes:
@@ -100,10 +107,10 @@ def flipped(data: bytes, at: random.Random, most: int = 20) -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("seed", range(QUICK))
+@pytest.mark.parametrize("seed", range(FEW))
 def test_flipped_bits_cost_their_lines_and_no_others(tmp_path: Path, whole: dict[str, bytes], seed: int) -> None:
     at = random.Random(seed)
-    files = {name: flipped(data, at) if name.endswith("l") else data for name, data in whole.items()}
+    files = {name: flipped(data, at) if name.endswith(".jsonl") else data for name, data in whole.items()}
     folder = lay(tmp_path, files)
     done = recover(folder)
     read_all(folder)
@@ -113,7 +120,7 @@ def test_flipped_bits_cost_their_lines_and_no_others(tmp_path: Path, whole: dict
         assert table == "markers" or done.counts[table] >= min(same, len(lines) - 20)
 
 
-@pytest.mark.parametrize("seed", range(QUICK))
+@pytest.mark.parametrize("seed", range(FEW))
 def test_flipped_bits_in_manifest_and_medium_are_recovered_or_reported(
     tmp_path: Path, whole: dict[str, bytes], seed: int
 ) -> None:
@@ -133,7 +140,7 @@ def test_flipped_bits_in_manifest_and_medium_are_recovered_or_reported(
 ODD: tuple[Any, ...] = (None, True, -1, 1e308, 10**400, "x", "", [], [1], {}, {"L": "x"}, [[]])
 
 
-@pytest.mark.parametrize("seed", range(QUICK))
+@pytest.mark.parametrize("seed", range(FEW))
 def test_values_of_any_kind_are_no_crash(tmp_path: Path, whole: dict[str, bytes], seed: int) -> None:
     at = random.Random(seed)
 
@@ -147,12 +154,13 @@ def test_values_of_any_kind_are_no_crash(tmp_path: Path, whole: dict[str, bytes]
     def table(data: bytes) -> bytes:
         return b"".join(json.dumps(odd(json.loads(line))).encode() + b"\n" for line in data.splitlines())
 
-    files = {name: table(data) if name.endswith("l") else data for name, data in whole.items()}
+    files = {name: table(data) if name.endswith(".jsonl") else data for name, data in whole.items()}
     files["session.json"] = json.dumps(odd(json.loads(whole["session.json"]))).encode()
     folder = lay(tmp_path, files)
-    with suppress(RecordingError):  # of a newer format, or complete
+    try:
         recover(folder)
-        read_all(folder)
+    except RecordingError:  # it says that it is complete, or of a newer format
+        with suppress(RecordingError):
+            read_all(folder)
         return
-    with suppress(RecordingError):
-        read_all(folder)
+    read_all(folder)

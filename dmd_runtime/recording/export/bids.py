@@ -46,7 +46,7 @@ def write_events(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,  # noqa: ARG001 - done at once
     cancel: Event | None = None,
@@ -66,7 +66,7 @@ def write_events(
     about = {
         **_COLUMNS,
         "GeneratedBy": [{"Name": "dmd-live", "Version": __version__}],
-        "Provenance": provenance(session),
+        "Provenance": provenance(session, options.analysis),
     }
     with written(sidecar) as draft:
         draft.write(utf8(json.dumps(about, indent=2, ensure_ascii=False)).encode() + b"\n")

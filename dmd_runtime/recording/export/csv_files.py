@@ -30,7 +30,7 @@ def write_csv(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,
     cancel: Event | None = None,
@@ -54,7 +54,7 @@ def write_csv(
         paths.append(path)
         if progress is not None:
             progress(number / 5)
-    about = {"tables": described, "provenance": provenance(session)}
+    about = {"tables": described, "provenance": provenance(session, options.analysis)}
     with written(folder / "tables.json") as draft:
         draft.write(utf8(json.dumps(about, indent=2, ensure_ascii=False)).encode() + b"\n")
     return (*paths, folder / "tables.json")

@@ -25,7 +25,7 @@ def write_eaf(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,
     cancel: Event | None = None,
@@ -40,7 +40,7 @@ def write_eaf(
     path = folder / "annotations.eaf"
     eaf = Elan.Eaf(author="dmd-live")
     eaf.remove_tier("default")
-    for key, value in facts(session).items():
+    for key, value in facts(session, options.analysis).items():
         eaf.add_property(key, value)
     _link(eaf, session, folder)
     made = strips(session, annotations)

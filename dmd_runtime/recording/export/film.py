@@ -143,15 +143,15 @@ class Film:
         """Take packets of ``stream`` as they are."""
         self._video = self._container.add_stream_from_template(cast("Any", stream))
 
-    def add_pictures(self, width: int, height: int, *, preset: str, crf: int, tune: str = "") -> None:
-        """Take pictures of this size, which must be even."""
+    def add_pictures(self, width: int, height: int, *, preset: str, crf: int, params: str = "") -> None:
+        """Take pictures of this size, which must be even, and encode them with x264 (``params``: its own options)."""
         video: Any = self._container.add_stream("libx264", rate=30)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         context = video.codec_context
         context.time_base = TICKS
         context.gop_size = 150
         context.color_range, context.colorspace = 1, 6  # studio swing, BT.601: what the conversion makes
-        video.options = {"preset": preset, "crf": str(crf)} | ({"tune": tune} if tune else {})
+        video.options = {"preset": preset, "crf": str(crf)} | ({"x264-params": params} if params else {})
         self._video = video
 
     def copy(self, packet: Packet[Stream], t: Fraction, lead: Fraction, duration: Fraction) -> None:

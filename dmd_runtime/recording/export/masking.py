@@ -30,9 +30,9 @@ FACES: Final = "face_landmarker"
 """The model file that finds faces."""
 HELD: Final = 1.0
 """Seconds for which a face that is no longer (or not yet) found stays covered where it was."""
-BLOCKS: Final = 5
-"""Across a head; a face is about three of them wide, in which no detector finds a face and nobody knows one."""
-_COARSER: Final = (3, 2, 1)
+BLOCKS: Final = 4
+"""Across a head; a face is two to three of them wide, in which no detector finds a face and nobody knows one."""
+_COARSER: Final = (2, 1)
 _SAME: Final = 0.1  # overlap of boxes above which two are one face
 _WIDER, _TALLER, _HIGHER = 1.55, 1.65, 0.1  # from the box of the landmarks, brows to chin, to a head with its hair
 _LOOKS: Final = 0.1  # s between looks for the tracks; every picture is looked at once more when it is covered
@@ -156,11 +156,11 @@ PITCH_HZ: Final = 118.0
 """Of the artificial voice, whoever speaks."""
 FORMANTS: Final = 1.18
 """How much higher the artificial voice's formants are."""
-BANDS: Final = 20
+BANDS: Final = 24
 _LOWEST, _HIGHEST = 90.0, 7000.0
-_NOISE_FROM: Final = 3000.0  # Hz: above, the artificial voice is a hiss, so that s, f and t are heard
-_ENVELOPE_HZ: Final = 28.0  # faster changes, the voice's own pitch among them, are thrown away
-_LEAD: Final = 0.015  # s by which the filters are late
+_NOISE_FROM: Final = 2500.0  # Hz: above, the artificial voice is a hiss, so that s, f and t are heard
+_ENVELOPE_HZ: Final = 40.0  # faster changes, the voice's own pitch among them, are thrown away
+_LEAD: Final = 0.019  # s by which the filters are late
 _LOUDER: Final = 1.4  # for what lies above and below all bands
 _LOUDEST: Final = 0.98
 
@@ -184,7 +184,7 @@ class VoiceMask:
         self.lead = round(_LEAD * rate)
         self._rate = rate
         self._in = [_Filter(butter(2, span, "bandpass", fs=rate, output="sos")) for span in spans]
-        self._envelope = [_Filter(butter(2, _ENVELOPE_HZ, "lowpass", fs=rate, output="sos")) for _ in spans]
+        self._envelope = [_Filter(butter(4, _ENVELOPE_HZ, "lowpass", fs=rate, output="sos")) for _ in spans]
         out = [butter(2, np.multiply(span, FORMANTS), "bandpass", fs=rate, output="sos") for span in spans]
         self._hisses = [span[0] >= _NOISE_FROM for span in spans]
         voice, hiss = self._carrier(0, rate)

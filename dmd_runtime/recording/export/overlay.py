@@ -121,11 +121,7 @@ class Sheet:
         canvas = self._canvas
         self.pixels[:] = BACKGROUND
         x = _EDGE + canvas.text(_EDGE, 33, "DMD Live", _MIDDLE, INK) + 14
-        manifest = self._session.manifest
-        name = " · ".join(
-            str(part) for part in (manifest.get("participant"), self._session.folder.name, manifest.get("task")) if part
-        )
-        x += canvas.text(x, 33, _SMALL.fitting(name, 480), _SMALL, DIM) + 16
+        x += canvas.text(x, 33, _SMALL.fitting(_title(self._session), 520), _SMALL, DIM) + 16
         for mark in self._session.marks:
             width = _TITLE.width(mark) + 20
             canvas.card(Box(x, 19, width, 20), WARNING, 10)
@@ -245,6 +241,14 @@ class Sheet:
 
 
 _CLOCK: Final = Box(WIDTH - 240, 10, 240, 36)
+
+
+def _title(session: RecordedSession) -> str:
+    """Whose session it is, and what read it."""
+    manifest = session.manifest
+    analysis, checkpoint = manifest.get("analysis"), (manifest.get("provenance") or {}).get("checkpoint") or {}
+    parts = [manifest.get("participant"), session.folder.name, manifest.get("task"), checkpoint.get("name")]
+    return " · ".join(str(part) for part in (*parts, f"re-analysis {analysis}" if analysis else "") if part)
 
 
 def _present(r: Readings, row: int | None, edges: dict[Edge, float] | None) -> frozenset[Modality]:

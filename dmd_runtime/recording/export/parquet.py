@@ -23,7 +23,7 @@ def write_parquet(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,
     cancel: Event | None = None,
@@ -36,7 +36,7 @@ def write_parquet(
     from pyarrow import parquet  # noqa: PLC0415  # 0.2 s
 
     about = {
-        "dmd": utf8(json.dumps(provenance(session), ensure_ascii=False)),
+        "dmd": utf8(json.dumps(provenance(session, options.analysis), ensure_ascii=False)),
         "marks": utf8(" ".join(marks(session))),
     }
     paths = []

@@ -21,7 +21,7 @@ def write_textgrid(
     session: RecordedSession,
     annotations: Annotations,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001 - every format is given them
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,
     cancel: Event | None = None,
@@ -43,7 +43,7 @@ def write_textgrid(
             grid.addTier(_tier(textgrid, name, points, stretches, end))
         if progress is not None:
             progress(number / (len(made) + 1))
-    about = "; ".join(f"{key}: {value}" for key, value in facts(session).items())
+    about = "; ".join(f"{key}: {value}" for key, value in facts(session, options.analysis).items())
     grid.addTier(textgrid.IntervalTier("about", [(0, end, about)], 0, end))
     with written(path) as draft:
         grid.save(draft.name, format="long_textgrid", includeBlankSpaces=True, reportingMode="error")

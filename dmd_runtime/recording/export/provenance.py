@@ -23,14 +23,15 @@ def marks(session: RecordedSession) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*session.marks, *session.readings.marks)))
 
 
-def provenance(session: RecordedSession) -> dict[str, Any]:
-    """What made a session, as JSON values; without paths, which are nobody else's business."""
+def provenance(session: RecordedSession, analysis: str | None = None) -> dict[str, Any]:
+    """What made a session, or a re-analysis of it, as JSON values; without paths, which are nobody else's business."""
     manifest = session.manifest
     media = part(manifest, "media")
     said = {key: manifest.get(key) for key in ("participant", "session", "task", "mode", "made_at", "absent", "counts")}
     made = dict(part(manifest, "provenance"))
     return {
         "folder": f"{session.folder.parent.name}/{session.folder.name}",
+        **({"analysis": analysis} if analysis else {}),
         "state": session.state,
         "marks": list(marks(session)),
         **{key: value for key, value in said.items() if value is not None},
@@ -46,12 +47,13 @@ def provenance(session: RecordedSession) -> dict[str, Any]:
     }
 
 
-def facts(session: RecordedSession) -> dict[str, str]:
+def facts(session: RecordedSession, analysis: str | None = None) -> dict[str, str]:
     """The same in a few short lines, for formats that have room for text only."""
     manifest, made = session.manifest, part(session.manifest, "provenance")
     checkpoint, recipe = part(made, "checkpoint"), part(made, "recipe")
     found = {
         "session": f"{session.folder.parent.name}/{session.folder.name}",
+        "analysis": analysis,
         "state": session.state,
         "marks": " ".join(marks(session)),
         "participant": manifest.get("participant"),

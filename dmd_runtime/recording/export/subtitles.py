@@ -29,7 +29,7 @@ def write_vtt(
     session: RecordedSession,
     annotations: Annotations,  # noqa: ARG001 - every format is given them
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001
+    options: ExportOptions,
     *,
     progress: OnShare | None = None,  # noqa: ARG001 - done at once
     cancel: Event | None = None,
@@ -43,7 +43,7 @@ def write_vtt(
         check(cancel, path)
         start, end = _times(group)
         captions.append(webvtt.Caption(str(start), str(end), _timed(group, start, end)))
-    note = "\n".join(f"{key}: {value}".replace("-->", "→") for key, value in facts(session).items())
+    note = "\n".join(f"{key}: {value}".replace("-->", "→") for key, value in facts(session, options.analysis).items())
     text = io.StringIO()
     webvtt.WebVTT(captions=captions, header_comments=[note]).write(text)
     with written(path) as draft:

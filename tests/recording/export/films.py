@@ -53,8 +53,8 @@ def reading(t1: float, happiness: float = 0.4, *, valid: bool = True, **change: 
     line = {"t0": t1 - 4, "t1": t1, "made_at": t1, "valid": valid, "reason": "" if valid else "no face for 3 s"}
     line |= {"coverage": {"L": 0.8, "V": 1.0, "A": 0.6}, "speech": 0.7, "sentiment": 1.2 if valid else None}
     line |= {"emotion": emotion if valid else None, "marks": ["UNTRAINED"]}
-    line |= {"unimodal": {g: {m: emotion for m in "LVA"} for g in ("homo", "hetero")}}
-    line |= {"edges": {g: edges if valid else None for g in ("homo", "hetero")}}
+    line |= {"unimodal": {g: dict.fromkeys("LVA", emotion) for g in ("homo", "hetero")}}
+    line |= {"edges": dict.fromkeys(("homo", "hetero"), edges if valid else None)}
     return line | change
 
 
@@ -65,8 +65,19 @@ def packets_of(path: Path, kind: str = "video") -> list[bytes]:
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
 
 
-def flash_and_beep(path: Path, at: tuple[float, ...], seconds: float, *, rate: int = 16_000, fps: int = 30) -> Path:
-    """As the recorder writes: a white picture and a beep at each time of ``at``, for 0.1 s; black and still else."""
+def flash_and_beep(
+    path: Path,
+    at: tuple[float, ...],
+    seconds: float,
+    *,
+    lost: tuple[float, float] = (0.0, 0.0),
+    rate: int = 16_000,
+    fps: int = 30,
+) -> Path:
+    """As the recorder writes: a white picture and a beep at each time of ``at``, for 0.1 s; black and still else.
+
+    Sound from ``lost[0]`` to ``lost[1]`` is missing.
+    """
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream("libx264", rate=fps)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -88,6 +99,8 @@ def flash_and_beep(path: Path, at: tuple[float, ...], seconds: float, *, rate: i
         times = np.arange(round(seconds * rate)) / rate
         beeps = (0.5 * np.sin(2 * np.pi * 1000 * times) * on(times)).astype(np.float32)
         for first in range(0, len(beeps), 320):
+            if lost[0] <= first / rate < lost[1]:
+                continue
             packets += audio.encode(audio_frame(beeps[first : first + 320], rate, t=first / rate))
         for packet in sorted(packets, key=lambda p: p.pts * p.time_base):
             container.mux(packet)
