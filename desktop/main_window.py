@@ -225,7 +225,7 @@ class MainWindow(QMainWindow):
         timeline = Dock(self.tr("Timeline"), "timeline", self.timeline, self)
         health = Dock(self.tr("Health of the machine"), "health", HealthPanel(self.models.health), self, beside=True)
         annotating = Dock(self.tr("Markers and own labels"), "annotating", self.annotating, self, beside=True)
-        annotating.toggleViewAction().setShortcut("Ctrl+E")
+        annotating.toggleViewAction().setShortcut("Ctrl+B")
         timeline.toggleViewAction().setShortcut("Ctrl+T")
         health.toggleViewAction().setShortcut("Ctrl+I")
         timeline.toggleViewAction().triggered.connect(self._want_timeline)
