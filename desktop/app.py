@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from desktop.annotator import Annotator
 from desktop.appearance import Appearance
 from desktop.application import leave, make_application, tell
+from desktop.archive import Archive
 from desktop.bridge import SessionBridge
 from desktop.card_dialog import CardDialog
 from desktop.checkpoint_choice import CheckpointChoice
@@ -66,6 +67,7 @@ class App(QObject):
             model=self.models.recording,
             models=self._model_choice,
         )
+        self.archive = Archive(self.window, self.window.actions_, store)
         self.annotator = Annotator(self.models.annotating, self.sessions, store, MarkerSetStore(), self.window)
         self.annotator.show_in(self.models.timeline, self.models.live, self.window.annotating)
         self.devices = DeviceLists(self)
@@ -163,6 +165,7 @@ class App(QObject):
     def shut_down(self) -> None:
         """After the event loop: nothing of this program is left running."""
         self.sessions.shut_down(timeout=10.0)
+        self.archive.close()
         self.devices.close()
 
     def _save_picture(self, path: Path) -> str:
@@ -195,6 +198,8 @@ class App(QObject):
             (a.stop.triggered, self.sessions.stop),
             (a.record.triggered, self.record),
             (self.recorder.begun, self._take_up_request),
+            (self.recorder.kept, self.archive.note_kept),
+            (self.archive.record_requested, self.record),
             (a.open.triggered, self.open_file),
             (a.demo.triggered, self.watch_demo),
             (a.synthetic.triggered, lambda: self.run(SourceRequest(kind=SourceKind.SYNTHETIC))),
