@@ -114,6 +114,7 @@ class App(QObject):
         else:
             self.sessions.preload(self._model_choice())
         self.devices.refresh()
+        self.archive.look_for_unfinished()
 
     def run(self, request: SourceRequest) -> None:
         """Run ``request`` instead of whatever runs."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 
 from desktop.actions import Actions
+from desktop.export_dialog import ExportDialog
+from desktop.exporting import Exporting, ExportProgress, done_text
 from desktop.main_window import MainWindow
+from desktop.recovering import Recovering, recovered_text, unfinished_text
 from desktop.settings import SettingsStore
+from dmd_runtime import DMDError, Recovery, analyses, medium_of, open_session
 
 if TYPE_CHECKING:  # they load what reads films, which the first start need not wait for
     from desktop.library_page import LibraryPage
@@ -24,17 +30,15 @@ if TYPE_CHECKING:  # they load what reads films, which the first start need not 
 class Archive(QObject):
     """Goes between the live page, the library and the replay; touched by the window's thread only.
 
+    What is made of sessions (exports, reports, recoveries) is made beside the window, and told by its notices.
+
     Signals
     -------
     record_requested
-    export_requested(Path), report_requested(Path)
-    recover_requested(list of Path)
     """
 
     record_requested = Signal()
-    export_requested = Signal(object)
-    report_requested = Signal(object)
-    recover_requested = Signal(object)
+    _asked = Signal(object, object, str)
 
     def __init__(self, window: MainWindow, actions: Actions, store: SettingsStore) -> None:
         super().__init__(window)
@@ -45,8 +49,40 @@ class Archive(QObject):
         self._replay: ReplayPage | None = None
         self._session: ReplaySession | None = None
         self._start = 0.0
+        self.exporting = Exporting(self)
+        self.recovering = Recovering(self)
+        window.add_progress(ExportProgress(self.exporting))
+        window.add_progress(ExportProgress(self.recovering, self.tr("Recovering")))
+        self._connect()
         actions.live.triggered.connect(self.show_live)
         actions.sessions.triggered.connect(self.show_library)
+
+    def _connect(self) -> None:
+        live, exporting, recovering = self._window.models.live, self.exporting, self.recovering
+        close = self.tr("Close")
+
+        def exported(paths: Sequence[Path], folder: Path) -> None:
+            live.notice("exported", done_text(paths, folder), action=close)
+            self.note_changed([folder])
+
+        def recovered(done: Sequence[Recovery]) -> None:
+            live.notice("recovered", recovered_text(done), action=close)
+            self.note_changed([recovery.folder for recovery in done])
+
+        exporting.done.connect(exported)
+        exporting.reported.connect(lambda path: QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))))
+        recovering.found.connect(
+            lambda folders: live.notice("unfinished", unfinished_text(folders) or None, action=self.tr("Recover"))
+        )
+        recovering.recovered.connect(recovered)
+        for work in (exporting, recovering):
+            work.failed.connect(lambda text: live.notice("exported", text, action=close))
+        self._window.notices.action_requested.connect(self._help)
+        self._asked.connect(self._ask_formats, Qt.ConnectionType.QueuedConnection)
+
+    def look_for_unfinished(self) -> None:
+        """See whether a recording was cut off, and offer to recover it."""
+        self.recovering.look(self._store.now.sessions_folder)
 
     @property
     def library(self) -> LibraryPage:
@@ -57,9 +93,9 @@ class Archive(QObject):
             model: LibraryModel = model_module.LibraryModel(self._store.now.sessions_folder, parent=self)
             page: LibraryPage = page_module.LibraryPage(model)
             page.open_requested.connect(self.open)
-            page.export_requested.connect(self.export_requested)
-            page.report_requested.connect(self.report_requested)
-            page.recover_requested.connect(self.recover_requested)
+            page.export_requested.connect(self.export)
+            page.report_requested.connect(self.exporting.report)
+            page.recover_requested.connect(self.recovering.recover)
             page.record_requested.connect(self.record_requested)
             page.root_chosen.connect(lambda root: self._store.update(session_root=str(root)))
             model.deleted.connect(self._forget)
@@ -102,8 +138,39 @@ class Archive(QObject):
         self._session.open(folder)
         self._go_to(page)
 
+    def export(self, folder: Path) -> None:
+        """Ask what to make of a session, and make it."""
+
+        def look() -> None:  # reads the disk
+            problem = ""
+            names: list[str] = []
+            try:
+                names = [analysis.name for analysis in analyses(folder)]
+                if medium_of(open_session(folder)) is None:
+                    problem = self.tr("The film of this session is not there.")
+            except DMDError as error:
+                problem = str(error)
+            self._asked.emit(folder, names, problem)
+
+        threading.Thread(target=look, name="dmd-export-look", daemon=True).start()
+
+    def _ask_formats(self, folder: Path, names: Sequence[str], no_film: str) -> None:
+        chosen = self._store.now.export_formats
+        dialog = ExportDialog(chosen, analyses=tuple(names), no_film=no_film, parent=self._window)
+        if dialog.exec():
+            self.exporting.start([folder], dialog.formats, dialog.options)
+            if dialog.for_every_recording is not None:
+                self._store.update(export_formats=dialog.for_every_recording)
+        dialog.deleteLater()
+
+    def _help(self, key: str) -> None:
+        if key == "unfinished":
+            self.recovering.recover(self.recovering.unfinished)
+
     def note_kept(self, folder: Path) -> None:
-        """A session was recorded, or written to: the list shows it."""
+        """A session was recorded: the list shows it, and what is wanted of every recording is made."""
+        if self._store.now.export_formats:
+            self.exporting.after_recording(folder, self._store.now.export_formats)
         if self._library is not None:
             self._library.model.refresh()
             self._library.select(folder)
@@ -114,7 +181,9 @@ class Archive(QObject):
             self._library.model.refresh()
 
     def close(self) -> None:
-        """End every thread of both places."""
+        """End every thread of both places; what is half made is taken back."""
+        self.exporting.shut_down()
+        self.recovering.shut_down()
         if self._session is not None:
             self._session.close()
         if self._library is not None:

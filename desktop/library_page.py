@@ -288,7 +288,9 @@ class LibraryPage(QWidget):
         listing = self._listing if model.sessions else self.empty
         page = {LibraryState.LOADING: self.loading, LibraryState.FAILED: self.failed}.get(model.state, listing)
         self.failed.set_text(model.problem)
-        self._stack.setCurrentWidget(page)
+        if page is not self._stack.currentWidget():
+            self._stack.setCurrentWidget(page)
+            self._focus()
         cut = len(model.unfinished)
         one = self.tr("1 session was cut off. Nothing in it is lost: it can be recovered.")
         many = self.tr("{0} sessions were cut off. Nothing in them is lost: they can be recovered.").format(cut)
@@ -296,6 +298,14 @@ class LibraryPage(QWidget):
         by_folder = {session.folder: session for session in model.sessions}
         self.list.set_items(model.rows, by_folder)
         self._show_hits()
+
+    def _focus(self) -> None:
+        """Put the keyboard where it is of most use, if this is the place that is shown."""
+        page = self._stack.currentWidget()
+        wanted = page.button if isinstance(page, MessagePage) else self.list
+        self.setFocusProxy(wanted)
+        if self.isVisible():
+            wanted.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_hits(self) -> None:
         model = self.model
@@ -352,6 +362,7 @@ class LibraryPage(QWidget):
         super().showEvent(event)
         self.model.refresh()
         self._look.start()
+        self._focus()
 
     def hideEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Stop looking."""

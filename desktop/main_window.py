@@ -190,6 +190,7 @@ class MainWindow(QMainWindow):
             self.notices,
         ):
             column.addWidget(widget)
+        self._top = column
         self.setMenuWidget(top)
         self.addActions(self.actions_.findChildren(type(a.start)))  # keys work in full screen too
 
@@ -200,6 +201,10 @@ class MainWindow(QMainWindow):
         self._places = QStackedWidget()  # the live page, then whatever else there is
         self._places.addWidget(self._stack)
         self.setCentralWidget(self._places)
+
+    def add_progress(self, widget: QWidget) -> None:
+        """Show how far something is, above the page; it hides itself when nothing is made."""
+        self._top.addWidget(widget)
 
     def go_to(self, place: QWidget | None = None) -> None:
         """Show another place than the live page, or, None, the live page; its docks go and come with it."""

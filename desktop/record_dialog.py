@@ -89,6 +89,8 @@ class RecordDialog(TitledDialog):
         self.start = box.button(QDialogButtonBox.StandardButton.Ok)
         self.start.setText(_tr("Start recording"))
         self.start.setProperty("kind", "recording")
+        self.start.style().unpolish(self.start)  # styled before it was known what it is
+        self.start.style().polish(self.start)
         for field in (self.consent, self.given_by):
             field.textChanged.connect(self._check)
         self.agreed.toggled.connect(self._check)

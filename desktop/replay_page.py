@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QComboBox,
     QHBoxLayout,
     QLineEdit,
+    QListWidget,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from desktop.compare_dialog import CompareDialog
+from desktop.editing_panel import EditingPanel
 from desktop.live_page import EDGE_SPACE
 from desktop.models.live import Phase
 from desktop.models.replay import ReplayModel
+from desktop.replay.editing import UNSAVED, ReplayEditing
 from desktop.theme import GAP
 from desktop.widgets.emotion_panel import EmotionPanel
 from desktop.widgets.graph_view import GraphView
 from desktop.widgets.mark_banner import MarkBanner
 from desktop.widgets.notice_bar import NoticeBar
-from desktop.widgets.replay_controls import ReplayControls, SignButton
+from desktop.widgets.replay_controls import ReplayControls
 from desktop.widgets.replay_states import ReplayStates
 from desktop.widgets.replay_timeline import ReplayTimeline
 from desktop.widgets.replay_transcript import ReplayTranscript
 from desktop.widgets.replay_video import ReplayVideo
+from desktop.widgets.trace_pad import TracePad
 from dmd_runtime import Edge, Graph
 
 _FINE, _COARSE = 1.0, 10.0  # s
+_WALKING = ("Left", "Right", "Up", "Down", "Home", "End")
 
 
 class ReplayPage(QWidget):
@@ -59,6 +66,8 @@ class ReplayPage(QWidget):
         self.graphs = {graph: GraphView(model.graphs[graph]) for graph in Graph}
         self.controls = ReplayControls(model)
         self.timeline = ReplayTimeline(model.track)
+        self.editing = ReplayEditing(model, self)
+        self.panel = EditingPanel(self.editing, self.timeline)
         self.states = ReplayStates(model)
         self.notices = NoticeBar(model.live)
         self._stack = QStackedWidget()
@@ -71,7 +80,9 @@ class ReplayPage(QWidget):
         whole.addWidget(self.notices)
         whole.addWidget(self._stack, 1)
         self._shortcuts = {key: self._shortcut(key, action) for key, action in self._keys().items()}
+        self._only_editing = frozenset(self._editing_keys())
         self._connect()
+        self._share_keys()
         self._follow_phase()
 
     def _lay_out(self) -> QWidget:
@@ -84,16 +95,21 @@ class ReplayPage(QWidget):
         pair.setSpacing(GAP)
         for view in self.graphs.values():
             pair.addWidget(view)
-        right = QVBoxLayout()
+        beside = QWidget()
+        right = QVBoxLayout(beside)
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(GAP)
         right.addWidget(self.emotion, 10)
         right.addLayout(pair, 11)
+        self._beside = QStackedWidget()
+        self._beside.addWidget(beside)
+        self._beside.addWidget(self.panel)
         upper = QWidget()
         columns = QHBoxLayout(upper)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(EDGE_SPACE - 4)
         columns.addLayout(left, 57)
-        columns.addLayout(right, 50)
+        columns.addWidget(self._beside, 50)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(GAP)
@@ -116,7 +132,11 @@ class ReplayPage(QWidget):
         self.timeline.scrub_requested.connect(model.scrub)
         self.words.seek_requested.connect(model.seek)
         self.emotion.why_requested.connect(self.why_requested)
-        self.notices.action_requested.connect(lambda key: model.live.notice(key, None))
+        self.notices.action_requested.connect(self._help)
+        self.controls.edit.clicked.connect(self.editing.toggle)
+        self.editing.changed.connect(self._follow_editing)
+        self.editing.edits.marks.changed.connect(self._share_keys)
+        self.panel.tiers.compare_wanted.connect(self.compare)
         for graph, view in self.graphs.items():
             view.edge_selected.connect(lambda edge, graph=graph: self._select(graph, edge))
         application = QApplication.instance()
@@ -153,6 +173,22 @@ class ReplayPage(QWidget):
             "PgUp": lambda: self.timeline.scroll_rows(-1.0),
             "PgDown": lambda: self.timeline.scroll_rows(1.0),
             "Ctrl+F": self.words.begin_search,
+            "E": self.editing.toggle,
+            "K": self.compare,
+            **self._editing_keys(),
+        }
+
+    def _editing_keys(self) -> dict[str, Callable[[], object]]:
+        edits, panel = self.editing.edits, self.panel
+        return {
+            "Ctrl+Z": edits.undo,
+            "Ctrl+Shift+Z": edits.redo,
+            "Ctrl+Y": edits.redo,
+            "Del": edits.remove_selected,
+            "F2": panel.ask_item,
+            "Ins": panel.ask_new_item,
+            ",": lambda: edits.select(-1),
+            ".": lambda: edits.select(1),
         }
 
     def _shortcut(self, key: str, action: Callable[[], object]) -> QShortcut:
@@ -161,19 +197,73 @@ class ReplayPage(QWidget):
         shortcut.activated.connect(action)
         return shortcut
 
-    def _follow_focus(self, _: QWidget | None, now: QWidget | None) -> None:
+    def _follow_focus(self, old: QWidget | None, now: QWidget | None) -> None:
         """Keys that the widget with the keyboard needs itself are its own."""
-        types, walks = isinstance(now, QLineEdit), isinstance(now, GraphView | QComboBox)
-        presses = isinstance(now, SignButton | GraphView | QComboBox) or types
+        if now is None and old is self.panel.palette_.note and self.isActiveWindow():  # it gave the keys back
+            self.timeline.setFocus(Qt.FocusReason.OtherFocusReason)
+            return
+        self._share_keys()
+
+    def _share_keys(self) -> None:
+        """Enable what has a meaning now; the keys of markers go before the page's."""
+        now, editing = QApplication.focusWidget(), self.editing.is_on
+        types, walks = isinstance(now, QLineEdit), isinstance(now, GraphView | QComboBox | QListWidget)
+        presses = isinstance(now, QAbstractButton | GraphView | QComboBox) or types
+        draws = isinstance(now, TracePad)
+        marks = {label.key for label in self.editing.edits.marks.chosen.labels} if editing else set[str]()
         for key, shortcut in self._shortcuts.items():
-            mine = key in ("Space",) and presses
-            mine = mine or (key in ("Left", "Right", "Up", "Down", "Home", "End") and (walks or types))
-            mine = mine or (types and key not in ("Ctrl+F", "Ctrl+Left", "Ctrl+Right"))
-            shortcut.setEnabled(not mine)
+            theirs = key in ("Space",) and presses
+            theirs = theirs or (key in _WALKING and (walks or types or draws))
+            theirs = theirs or (types and key not in ("Ctrl+F", "Ctrl+Left", "Ctrl+Right"))
+            theirs = theirs or (draws and key in ("Space", "Escape", "Shift+Left", "Shift+Right"))
+            shortcut.setEnabled(not theirs and key not in marks and (editing or key not in self._only_editing))
+
+    def event(self, event: QEvent) -> bool:
+        """While somebody edits, M is a marker of this session, not of the live one."""
+        if event.type() is QEvent.Type.ShortcutOverride and _is_marker(event) and self.editing.is_on:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Nothing that is meant for the page goes to the window."""
+        """Set a marker; nothing that is meant for the page goes to the window."""
+        if _is_marker(event) and self.editing.is_on:
+            self.editing.edits.marks.moment()
+            return
         super().keyPressEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
+        """Whoever goes elsewhere finds there what was edited here."""
+        super().hideEvent(event)
+        self.editing.flush()
+
+    # ------------------------------------------------------------ annotating
+
+    def compare(self) -> None:
+        """Ask who is to be compared, and show how far they agree."""
+        model = self.model
+        if model.live.phase is not Phase.RUNNING:
+            return
+        dialog = CompareDialog(
+            self.editing.edits.annotations, model.readings, analysis=model.analysis, parent=self.window()
+        )
+        dialog.finished.connect(dialog.deleteLater)
+        self.comparing = dialog
+        dialog.open()
+
+    def _follow_editing(self) -> None:
+        editing = self.editing.is_on
+        self._beside.setCurrentIndex(1 if editing else 0)
+        self.controls.edit.show_sign("pencil", active=editing)
+        self.controls.edit.describe(self.tr("End annotating  (E)") if editing else self.tr("Annotate  (E)"))
+        self._share_keys()
+        self.timeline.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _help(self, key: str) -> None:
+        if key == UNSAVED:
+            self.editing.save()
+        else:
+            self.model.live.notice(key, None)
 
     # --------------------------------------------------------------- changes
 
@@ -199,3 +289,11 @@ class ReplayPage(QWidget):
         self._stack.setCurrentIndex(1 if running else 0)
         if running:
             self.timeline.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def _is_marker(event: QEvent) -> bool:
+    return (
+        isinstance(event, QKeyEvent)
+        and event.key() == Qt.Key.Key_M
+        and event.modifiers() == Qt.KeyboardModifier.NoModifier
+    )

@@ -51,7 +51,16 @@ _HOME = {
     "Consent": "recording.recording",
     "find_unfinished": "recording.recovery",
     "recover": "recording.recovery",
+    "Recovery": "recording.recovery",
+    "export": "recording.export",
+    "ExportOptions": "recording.export",
+    "Format": "recording.export",
+    "FORMATS": "recording.export",
     "AnnotationStore": "recording.annotations",
+    "new_id": "recording.tiers",
+    "write_annotations": "recording.annotations",
+    "is_held": "recording.lock",
+    "Agreement": "evaluation.agreement",
     "Item": "recording.tiers",
     "KnownTier": "recording.tiers",
     "Label": "recording.tiers",
@@ -80,6 +89,10 @@ _HOME = {
     "RecordedFaces": "recording.reader",
     "Span": "messages",
     "Provenance": "messages",
+    "analyses": "recording.reanalysis",
+    "open_analysis": "recording.reanalysis",
+    "reanalyse": "recording.reanalysis",
+    "settings_of": "recording.reanalysis",
     "DMDError": "errors",
     "DeviceError": "errors",
     "SourceError": "errors",
@@ -98,6 +111,7 @@ if TYPE_CHECKING:
     from dmd_runtime.errors import DeviceError as DeviceError
     from dmd_runtime.errors import DMDError as DMDError
     from dmd_runtime.errors import SourceError as SourceError
+    from dmd_runtime.evaluation.agreement import Agreement as Agreement
     from dmd_runtime.messages import AudioBlock as AudioBlock
     from dmd_runtime.messages import FaceObservation as FaceObservation
     from dmd_runtime.messages import Failure as Failure
@@ -119,12 +133,18 @@ if TYPE_CHECKING:
     from dmd_runtime.modality import Modality as Modality
     from dmd_runtime.recording.annotations import AnnotationStore as AnnotationStore
     from dmd_runtime.recording.annotations import read_annotations as read_annotations
+    from dmd_runtime.recording.annotations import write_annotations as write_annotations
     from dmd_runtime.recording.comparing import compare_tiers as compare_tiers
     from dmd_runtime.recording.comparing import model_tier as model_tier
     from dmd_runtime.recording.comparing import model_valence_tier as model_valence_tier
+    from dmd_runtime.recording.export import FORMATS as FORMATS
+    from dmd_runtime.recording.export import ExportOptions as ExportOptions
+    from dmd_runtime.recording.export import Format as Format
+    from dmd_runtime.recording.export import export as export
     from dmd_runtime.recording.index import Hit as Hit
     from dmd_runtime.recording.index import SessionIndex as SessionIndex
     from dmd_runtime.recording.library import SessionSummary as SessionSummary
+    from dmd_runtime.recording.lock import is_held as is_held
     from dmd_runtime.recording.marker_sets import MarkerSet as MarkerSet
     from dmd_runtime.recording.marker_sets import MarkerSetStore as MarkerSetStore
     from dmd_runtime.recording.playback import FrameReader as FrameReader
@@ -138,8 +158,13 @@ if TYPE_CHECKING:
     from dmd_runtime.recording.reader import RecordedFaces as RecordedFaces
     from dmd_runtime.recording.reader import RecordedSession as RecordedSession
     from dmd_runtime.recording.reader import open_session as open_session
+    from dmd_runtime.recording.reanalysis import analyses as analyses
+    from dmd_runtime.recording.reanalysis import open_analysis as open_analysis
+    from dmd_runtime.recording.reanalysis import reanalyse as reanalyse
+    from dmd_runtime.recording.reanalysis import settings_of as settings_of
     from dmd_runtime.recording.recording import Consent as Consent
     from dmd_runtime.recording.recording import Recording as Recording
+    from dmd_runtime.recording.recovery import Recovery as Recovery
     from dmd_runtime.recording.recovery import find_unfinished as find_unfinished
     from dmd_runtime.recording.recovery import recover as recover
     from dmd_runtime.recording.tiers import Annotations as Annotations
@@ -148,6 +173,7 @@ if TYPE_CHECKING:
     from dmd_runtime.recording.tiers import Label as Label
     from dmd_runtime.recording.tiers import Tier as Tier
     from dmd_runtime.recording.tiers import TierKind as TierKind
+    from dmd_runtime.recording.tiers import new_id as new_id
     from dmd_runtime.resources import resource as resource
     from dmd_runtime.sources.base import ANALYSIS_RATE as ANALYSIS_RATE
     from dmd_runtime.sources.base import MediaSink as MediaSink

@@ -123,11 +123,17 @@ def _parser() -> _Parser:
 
 def _add_bench(commands: Any) -> None:
     bench = commands.add_parser("bench", help="measure this machine")
-    bench.add_argument("what", choices=("dmd", "live"), help="the model alone, or the whole program with its window")
+    bench.add_argument("what", choices=("dmd", "live", "asr"), help="the model, the whole program, or speech to words")
     bench.add_argument("--json", action="store_true", help="print one JSON object on one line")
     bench.add_argument("--repeats", type=_count, default=30, metavar="N", help="dmd: calls of each side")
-    bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live: how long")
+    bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live, asr: how long")
     bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
+    bench.add_argument(
+        "--corpus", metavar="DIR", type=Path, help="asr: recordings of speech; default: the demo's voice"
+    )
+    bench.add_argument(
+        "--long-minutes", type=float, default=0.0, metavar="M", help="asr: speech without end, for the slope"
+    )
     bench.set_defaults(command=_bench)
 
 
@@ -253,9 +259,19 @@ def _bench(options: argparse.Namespace) -> int:
         film = [] if options.source is None else ["--source", options.source]
         command = [sys.executable, "-m", "desktop.bench", "--seconds", str(options.seconds), *film]
         return subprocess.run([*command, *(["--json"] if options.json else [])], check=False).returncode
-    from dmd_runtime.benchmark import dmd  # noqa: PLC0415
+    if options.what == "asr":
+        from dmd_runtime.benchmark import asr  # noqa: PLC0415
 
-    figures = dmd.run(repeats=options.repeats)
+        figures = asr.run(
+            corpus=options.corpus,
+            seconds=options.seconds,
+            long_minutes=options.long_minutes,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )
+    else:
+        from dmd_runtime.benchmark import dmd  # noqa: PLC0415
+
+        figures = dmd.run(repeats=options.repeats)
     print(json.dumps(figures) if options.json else json.dumps(figures, indent=2))
     return 0
 

@@ -54,7 +54,7 @@ class VisualConfig(_Section):
 
 
 class SpeechConfig(_Section):
-    """Speech recognition: a model's name, "none", or a folder; ``partial_every``: seconds between tentative texts."""
+    """Speech recognition: a model's name, "none", or a folder; ``partial_every``: seconds between two decodings."""
 
     model: str
     language: str

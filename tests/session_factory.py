@@ -86,7 +86,6 @@ class FakeFaces:
 class FakeHearing:
     """A row at the start of every block; all sound is voiced; one segment a second."""
 
-    partial: bool = False
     hold: threading.Event | None = None
     dies: bool = False
     lost: int = 0
@@ -117,13 +116,16 @@ class FakeHearing:
 class FakeWords:
     """Says "word" in the middle of every segment."""
 
-    def push(self, item: SpeechSegment | SpeechSettled) -> Sequence[Utterance | FeatureBlock]:
+    def push(self, item: SpeechSegment | SpeechSettled, *, behind: bool = False) -> Sequence[Utterance | FeatureBlock]:
         if isinstance(item, SpeechSettled):
             return (nothing(L, item.until),)
         middle = Span(item.span.start + 0.25, item.span.start + 0.75)
         word = Word(span=middle, text="word", p=0.9, committed=True)
         said = Utterance(seq=item.seq, span=item.span, words=(word,), final=True)
         return (said, block(L, [middle.start], ends=[middle.end], settled_until=item.span.end))
+
+    def figures(self) -> dict[str, float]:
+        return {}
 
     def finish(self) -> Sequence[Utterance | FeatureBlock]:
         return (nothing(L),)
@@ -149,11 +151,10 @@ class FakeToolbox:
     def visual(self) -> FakeFaces:
         return self.faces
 
-    def sound(self, *, partial: bool) -> FakeHearing:
-        self.hearing.partial = partial
+    def sound(self) -> FakeHearing:
         return self.hearing
 
-    def words(self) -> FakeWords:
+    def words(self, *, patient: bool) -> FakeWords:
         return FakeWords()
 
     def interpreter(self, *, clock: Clock, marks: tuple[str, ...]) -> Any:

@@ -144,7 +144,7 @@ class SampleClock:
         """Count ``samples`` that are kept; returns the places to read them at."""
         step = 1 / (1 + self.stretch)
         count = max(0, math.ceil((samples - self._phase) / step))
-        at: npt.NDArray[np.float64] = self._phase + step * np.arange(count)
+        at = self._phase + step * np.arange(count, dtype=np.float64)
         self._phase = max(0.0, self._phase + count * step - samples)
         self._shift += samples * self.stretch / self.rate
         self.count += count

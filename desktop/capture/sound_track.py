@@ -66,7 +66,8 @@ class Stretcher:
 
     def __init__(self) -> None:
         self._kernel = _kernel()
-        self._start_anew()
+        self._heard: Sound = np.zeros(_HALF, dtype=np.float32)  # enough for the next place
+        self._owed: npt.NDArray[np.float64] = np.empty(0)  # places in it
 
     def __call__(self, samples: Sound, at: npt.NDArray[np.float64]) -> Sound:
         """Take float32 (n,) and rising places (m,), 0 being the first of ``samples``; return what is ready."""
@@ -83,14 +84,12 @@ class Stretcher:
     def finish(self) -> Sound:
         """Return what is still owed, as if silence followed; what comes next has nothing to do with it."""
         rest = self(np.zeros(_HALF, dtype=np.float32), np.empty(0))
-        self._start_anew()
+        self._heard, self._owed = np.zeros(_HALF, dtype=np.float32), np.empty(0)
         return rest
 
-    def _start_anew(self) -> None:
-        self._heard: Sound = np.zeros(_HALF, dtype=np.float32)
-        self._owed: npt.NDArray[np.float64] = np.empty(0)
-
     def _between(self, heard: Sound, left: npt.NDArray[np.int64], right_by: npt.NDArray[np.float64]) -> Sound:
+        if not len(left):
+            return _NOTHING
         near = sliding_window_view(heard, 2 * _HALF)[left - _HALF + 1]  # (m, taps)
         row, rest = np.divmod(right_by * _PLACES, 1.0)
         row, rest = row.astype(np.int64), rest.astype(np.float32)[:, None]

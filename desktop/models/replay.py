@@ -16,6 +16,7 @@ from desktop.models.recorded import recorded_face, recorded_reading
 from desktop.models.replay_text import ReplayTextModel
 from desktop.models.track import Series, TrackModel
 from dmd_runtime import (
+    Annotations,
     Graph,
     Provenance,
     Reading,
@@ -97,12 +98,15 @@ class ReplayModel(QObject):
         Names of other readings of the session; "" is what was recorded.
     analysis : str
         The one that is shown.
+    is_edited : bool
+        Whether the annotations on the track are those of who edits them.
 
     Signals
     -------
     moved : the play head.
     state_changed : playing, speed, loop, mute.
     session_changed : folder, title, analyses.
+    leaving : another session is opened, or none; this one is still here.
     analysis_requested(str)
     choose_requested : another session is wanted.
     retry_requested
@@ -111,6 +115,7 @@ class ReplayModel(QObject):
     moved = Signal()
     state_changed = Signal()
     session_changed = Signal()
+    leaving = Signal()
     analysis_requested = Signal(str)
     choose_requested = Signal()
     retry_requested = Signal()
@@ -135,6 +140,7 @@ class ReplayModel(QObject):
         self._readings: Readings | None = None
         self._made_by: Mapping[str, Any] = {}
         self._faces: RecordedFaces | None = None
+        self.is_edited = False
         self._row: int | None = None
 
     # --------------------------------------------------------------- session
@@ -185,6 +191,16 @@ class ReplayModel(QObject):
         self._faces = faces
         if self.live.frame is not None:
             self._show_face(self.live.frame.t)
+
+    def set_annotations(self, annotations: Annotations) -> None:
+        """Show what was read, unless somebody has gone on from there."""
+        if not self.is_edited:
+            self.track.set_annotations(annotations)
+
+    @property
+    def readings(self) -> Readings | None:
+        """Those that are shown."""
+        return self._readings
 
     def set_end(self, end: float) -> None:
         """Where the session ends."""

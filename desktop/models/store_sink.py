@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from desktop.models.words import translate
-from dmd_runtime import AnnotationStore, Item, KnownTier, Label, Tier, TierKind
+from dmd_runtime import Annotations, AnnotationStore, Item, KnownTier, Label, Tier, TierKind
 
 _KINDS: Final = {KnownTier.EMOTION.value: TierKind.CATEGORY, KnownTier.NOTE.value: TierKind.TEXT}
 
@@ -63,9 +64,9 @@ class StoreSink:
         if key not in self._store.annotations:
             self._store.apply(lambda a: a.add_tier(empty).add_item(key, item), text)
         elif known:
-            self._store.apply(lambda a: a.change_item(key, item), text)
+            self._store.apply(lambda a: _with_room(a, key, item).change_item(key, item), text)
         else:
-            self._store.apply(lambda a: a.add_item(key, item), text)
+            self._store.apply(lambda a: _with_room(a, key, item).add_item(key, item), text)
 
     def trace(self, t: float, tier: str, value: float, by: str) -> None:
         """As ``MarkSink``; what was there between two samples of a stroke is drawn over."""
@@ -87,3 +88,12 @@ class StoreSink:
         """The stroke has ended; the next is another step."""
         self._strokes += 1
         self._last.clear()
+
+
+def _with_room(annotations: Annotations, key: tuple[str, str], item: Item) -> Annotations:
+    """With a tier that can hold ``item``: of a set of which only points were marked so far, there are points only."""
+    tier = annotations.tier(key)
+    if tier.kind is not TierKind.POINT or item.t1 is None:
+        return annotations
+    wider = replace(tier, kind=TierKind.SPAN)
+    return Annotations(tiers=tuple(wider if one is tier else one for one in annotations.tiers))

@@ -165,6 +165,8 @@ class TrackModel(QObject):
         The play head.
     selection : (start, end) or None
     series, spoken, annotations
+    hides_model : bool
+        Whether ``series`` is None whatever was read: a rater is not to be influenced.
     tiers : tuple of TierRow
         The annotations', for drawing.
     lanes : tuple of (Graph, Edge)
@@ -192,6 +194,7 @@ class TrackModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.lanes: tuple[Lane, ...] = DEFAULT_LANES
+        self.hides_model = False
         self.revision = 0
         self._clear()
 
@@ -201,6 +204,7 @@ class TrackModel(QObject):
         self.position = 0.0
         self.selection: tuple[float, float] | None = None
         self.series: Series | None = None
+        self._read: Series | None = None
         self.spoken = Spoken()
         self.annotations = Annotations()
         self.tiers: tuple[TierRow, ...] = ()
@@ -227,8 +231,14 @@ class TrackModel(QObject):
 
     def set_series(self, series: Series | None) -> None:
         """Show these readings."""
-        self.series = series
+        self._read = series
+        self.series = None if self.hides_model else series
         self._touch()
+
+    def hide_model(self, hides: bool) -> None:
+        """Show nothing that the model says, or show it again."""
+        self.hides_model = hides
+        self.set_series(self._read)
 
     def set_spoken(self, spoken: Spoken) -> None:
         """Show these words."""

@@ -142,9 +142,11 @@ class SpeechLag:
         self._forget()
 
     def take_utterance(self, utterance: Utterance) -> None:
-        """Everything up to the end of a final utterance is decided, even where nothing was understood."""
-        if utterance.final:
-            self._final_until = max(self._final_until, utterance.span.end)
+        """Everything up to the end of a final utterance or of a committed word is decided, understood or not."""
+        ends = [w.span.end for w in utterance.words if w.committed]
+        until = utterance.span.end if utterance.final else max(ends, default=0.0)
+        if until > self._final_until:
+            self._final_until = until
             self._forget()
 
     def behind(self, now: float) -> float | None:

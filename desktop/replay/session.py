@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -56,6 +56,7 @@ class ReplaySession(QObject):
 
     def open(self, folder: Path) -> None:
         """Show a session instead of any other; returns at once."""
+        self.model.leaving.emit()
         self._stop()
         self.model.begin(folder)
         self._end = 0.0
@@ -63,6 +64,7 @@ class ReplaySession(QObject):
 
     def close(self) -> None:
         """Show nothing, and end every thread. Idempotent; bounded."""
+        self.model.leaving.emit()
         self._stop()
         for loader in self._loaders:
             if not loader.wait(_WAIT_MS):
@@ -144,7 +146,7 @@ class ReplaySession(QObject):
             if model.folder is not None:
                 self.opened.emit(model.folder)
         elif isinstance(part, Annotations):
-            model.track.set_annotations(part)
+            model.set_annotations(part)
         elif isinstance(part, RecordedFaces):
             model.set_faces(part)
 
@@ -211,15 +213,16 @@ def title_of(session: RecordedSession) -> str:
 
 def analysis_names(folder: Path) -> tuple[str, ...]:
     """Names of the analyses of a session folder."""
-    found = getattr(dmd_runtime, "analyses", None)
-    return () if found is None else tuple(str(one.name) for one in found(folder))
+    if not (
+        folder / "derived" / "analyses"
+    ).is_dir():  # spares a session that has none the time to load what reads them
+        return ()
+    return tuple(one.name for one in dmd_runtime.analyses(folder))
 
 
 def open_analysis(folder: Path, name: str) -> RecordedSession:
     """A session with the tables of one of its analyses."""
-    found: Any = getattr(dmd_runtime, "open_analysis")  # noqa: B009 - there only with re-analysis
-    session: RecordedSession = found(folder, name)
-    return session
+    return dmd_runtime.open_analysis(folder, name)
 
 
 def _said_end(session: RecordedSession) -> float:

@@ -18,7 +18,7 @@ _NARROW: Final = 620
 
 
 class SignButton(QAbstractButton):
-    """A round button with a drawn sign; ``sign`` is one of play, pause, back, on, loop, sound, mute, fit.
+    """A round button with a drawn sign; ``sign`` is one of :data:`_SIGNS`.
 
     Signals
     -------
@@ -64,6 +64,7 @@ class SignButton(QAbstractButton):
             painter.setPen(QPen(look.ink, 1.6))
         painter.drawRoundedRect(area, area.width() / 2, area.height() / 2)
         ink = look.on_accent if self._primary else look.accent if self._active else look.ink
+        ink = ink if self.isEnabled() or self._primary else theme.with_alpha(look.dim, 0.55)
         painter.translate(area.center())
         painter.scale(area.width() / 32, area.width() / 32)
         painter.setPen(QPen(ink, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
@@ -140,6 +141,24 @@ def _fit(painter: QPainter) -> None:
         painter.drawPolygon(QPolygonF(points))
 
 
+def _pencil(painter: QPainter) -> None:
+    painter.rotate(45)
+    painter.drawRect(QRectF(-2.0, -7.5, 4.0, 9.5))
+    painter.drawPolygon(QPolygonF([QPointF(-2.0, 4.2), QPointF(2.0, 4.2), QPointF(0, 7.8)]))
+
+
+def _redo(painter: QPainter) -> None:
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawArc(QRectF(-6.0, -3.5, 11, 10), 20 * 16, 200 * 16)
+    painter.setBrush(painter.pen().color())
+    painter.drawPolygon(QPolygonF([QPointF(7.0, -4.5), QPointF(6.4, 1.4), QPointF(1.8, -1.8)]))
+
+
+def _undo(painter: QPainter) -> None:
+    painter.scale(-1, 1)
+    _redo(painter)
+
+
 _SIGNS: Final = {
     "play": _play,
     "pause": _pause,
@@ -149,6 +168,9 @@ _SIGNS: Final = {
     "sound": _sound,
     "mute": _mute,
     "fit": _fit,
+    "pencil": _pencil,
+    "undo": _undo,
+    "redo": _redo,
 }
 
 
@@ -217,6 +239,7 @@ class ReplayControls(QWidget):
         self.loop = SignButton("loop", self.tr("Repeat the selection  (L)"))
         self.sound = SignButton("sound", self.tr("Sound off  (S)"))
         self.fit = SignButton("fit", self.tr("Zoom to the selection, or to all  (Z)"))
+        self.edit = SignButton("pencil", self.tr("Annotate  (E)"))
         self.position = Position(model)
         self.speed = QComboBox()
         self.speed.setAccessibleName(self.tr("Speed"))
@@ -234,7 +257,7 @@ class ReplayControls(QWidget):
             row.addWidget(button)
         row.addSpacing(4)
         row.addWidget(self.position, 1)
-        for widget in (self.analysis, self.fit, self.loop, self.speed, self.sound):
+        for widget in (self.analysis, self.edit, self.fit, self.loop, self.speed, self.sound):
             row.addWidget(widget)
         self.play.clicked.connect(model.toggle)
         self.back.clicked.connect(lambda: model.step(-1))

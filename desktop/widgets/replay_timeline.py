@@ -375,6 +375,8 @@ class ReplayTimeline(PaintedCard):
         key: TierKey = self._hit.key
         item, part = self._hit.item, self._hit.part
         by = t - self._from
+        if part is Part.BODY:  # it stays as long as it is
+            by = min(max(by, -item.t0), self.model.end - item.end)
         start = item.t0 + (by if part is not Part.END else 0.0)
         end = item.end + (by if part is not Part.START else 0.0)
         start, end = max(0.0, min(start, end)), min(self.model.end, max(start, end))

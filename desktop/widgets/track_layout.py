@@ -129,8 +129,10 @@ def arrange(size: QSize, model: TrackModel, names: float, values: float, scrolle
 def _wanted(model: TrackModel) -> list[tuple[Kind, int, str]]:
     rows = [(Kind.EMOTION, 0, "emotion"), (Kind.SENTIMENT, 0, "line")]
     rows += [(Kind.EDGE, i, "line") for i in range(len(model.lanes))]
-    rows += [(Kind.WORDS, 0, "words")]
-    rows += [(Kind.TIER, i, "tier") for i in range(len(model.tiers))]
+    own = [(Kind.WORDS, 0, "words"), *((Kind.TIER, i, "tier") for i in range(len(model.tiers)))]
+    if model.hides_model:
+        return own
+    rows += own
     return rows + [(Kind.COVERAGE, i, "coverage") for i in range(3)]
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dmd_runtime.errors import ModelError
 from dmd_runtime.features.base import SHORT, FeatureSpec, nothing
+from dmd_runtime.features.streaming_transcription import StreamingTranscriber
 from dmd_runtime.features.text_encoder import TextEncoder
 from dmd_runtime.features.transcription import Transcriber
-from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled
+from dmd_runtime.features.voice_activity import SpeechPiece, SpeechSegment, SpeechSettled
 from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Float32, Utterance, freeze
 from dmd_runtime.modality import Modality
 
@@ -98,14 +100,27 @@ class LanguageExtractor:
 
 
 class SpokenLanguage:
-    """Recogniser and encoder one after the other, for one thread: segments in, utterances and their features out."""
+    """Recogniser and encoder one after the other, for one thread: speech in, utterances and their features out.
 
-    def __init__(self, transcriber: Transcriber, extractor: LanguageExtractor) -> None:
+    Parameters
+    ----------
+    transcriber : StreamingTranscriber or Transcriber
+        For pieces of speech that goes on, or for segments that have ended.
+    extractor : LanguageExtractor
+    """
+
+    def __init__(self, transcriber: StreamingTranscriber | Transcriber, extractor: LanguageExtractor) -> None:
         self._transcriber = transcriber
         self._extractor = extractor
 
-    def push(self, item: SpeechSegment | SpeechSettled) -> Sequence[Utterance | FeatureBlock]:
-        """Decode and encode a segment, or pass on that speech is settled.
+    def figures(self) -> dict[str, float]:
+        """What the health figures say of the recogniser."""
+        return self._transcriber.figures() if isinstance(self._transcriber, StreamingTranscriber) else {}
+
+    def push(
+        self, item: SpeechPiece | SpeechSegment | SpeechSettled, *, behind: bool = False
+    ) -> Sequence[Utterance | FeatureBlock]:
+        """Decode and encode speech, or pass on that it is settled; ``behind``: newer speech waits already.
 
         Raises
         ------
@@ -115,10 +130,21 @@ class SpokenLanguage:
         if isinstance(item, SpeechSettled):
             return self._extractor.push(item)
         out: list[Utterance | FeatureBlock] = []
-        for said in self._transcriber.push(item):
+        for said in self._transcribed(item, behind=behind):
             out += (said, *self._extractor.push(said))
         return out
 
     def finish(self) -> Sequence[Utterance | FeatureBlock]:
-        """Nothing is held back; language is settled for ever."""
-        return (*self._transcriber.finish(), *self._extractor.finish())
+        """The utterance that is still open, if there is one; language is settled for ever."""
+        out: list[Utterance | FeatureBlock] = []
+        for said in self._transcriber.finish():
+            out += (said, *self._extractor.push(said))
+        return (*out, *self._extractor.finish())
+
+    def _transcribed(self, item: SpeechPiece | SpeechSegment, *, behind: bool) -> Sequence[Utterance]:
+        if isinstance(self._transcriber, StreamingTranscriber):
+            if isinstance(item, SpeechPiece):
+                return self._transcriber.push(item, behind=behind)
+        elif isinstance(item, SpeechSegment):
+            return self._transcriber.push(item)
+        raise ModelError(f"{type(self._transcriber).__name__} cannot take a {type(item).__name__}")

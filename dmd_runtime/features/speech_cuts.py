@@ -16,6 +16,7 @@ from dmd_runtime.sources.base import ANALYSIS_RATE
 
 CHUNK_SECONDS = CHUNK / ANALYSIS_RATE
 _DB_PER_PROBABILITY = 20.0  # a chunk that is surely no voice counts as 20 dB quieter when a cut is looked for
+_FIRST_PIECE = 0.35  # s of voice that are worth a first try
 _EDGE = 3  # chunks at either end of the search in which no cut is made
 
 
@@ -42,6 +43,11 @@ class VoiceActivityConfig:
         voice.
     partial_every : float or None
         Seconds between tentative segments of an open utterance; None gives final ones only.
+    first_partial : float or None
+        Seconds of voice before the first of them; None: as between two.
+    in_pieces : bool
+        Hand sound over piece by piece instead (:class:`~dmd_runtime.features.voice_activity.SpeechPiece`), each sample
+        once; then nothing but a pause ends an utterance, and memory is bounded by ``partial_every``, which must be set.
 
     Raises
     ------
@@ -61,6 +67,17 @@ class VoiceActivityConfig:
     lead: float = 0.25
     tail: float = 0.3
     partial_every: float | None = None
+    first_partial: float | None = None
+    in_pieces: bool = False
+
+    @classmethod
+    def streaming(cls, every: float) -> VoiceActivityConfig:
+        """For speech that is recognised while it goes on: a piece every ``every`` seconds.
+
+        No pause within a sentence needs to end an utterance early, because its words need not wait for the end.
+        """
+        first = min(_FIRST_PIECE, every)
+        return cls(partial_every=every, first_partial=first, in_pieces=True, end_silence_long=cls.end_silence)
 
     def __post_init__(self) -> None:
         if not 0 < self.release <= self.threshold < 1:
@@ -79,6 +96,10 @@ class VoiceActivityConfig:
             raise ConfigError(f"cut_search must be from 0.3 s to below max_utterance, got {self.cut_search:g}")
         if self.partial_every is not None and not self.partial_every >= 0.1:
             raise ConfigError(f"partial_every must be at least 0.1 s, or None, got {self.partial_every:g}")
+        if self.first_partial is not None and not 0.1 <= self.first_partial <= 5:
+            raise ConfigError(f"first_partial must be 0.1 to 5 s, got {self.first_partial:g}")
+        if self.in_pieces and self.partial_every is None:
+            raise ConfigError("in_pieces needs partial_every: pieces are what comes between")
 
 
 def chunks(seconds: float) -> int:
@@ -164,13 +185,14 @@ class Segmenter:
             if not voiced:
                 return []
             self._open(self.index - 1)
-        self._voiced.append(voiced)
-        self._scores.append(level_db + _DB_PER_PROBABILITY * probability)
+        if not self._config.in_pieces:
+            self._voiced.append(voiced)
+            self._scores.append(level_db + _DB_PER_PROBABILITY * probability)
         if not voiced:
             return [self._close()] if self.index - self._end >= self._patience() else []
         self._end = self.index
         out: list[Cut] = []
-        if self.index - self.settled >= chunks(self._config.max_utterance):
+        if not self._config.in_pieces and self.index - self.settled >= chunks(self._config.max_utterance):
             out.append(self._divide())
         if self._config.partial_every is not None and self.index >= self._next_partial:
             out.append(self._cut(self._end, tail=0, final=False))
@@ -189,7 +211,8 @@ class Segmenter:
         self._start = start
         self._voiced, self._scores = [], []
         if self._config.partial_every is not None:
-            self._next_partial = start + chunks(self._config.partial_every)
+            first = self._config.first_partial
+            self._next_partial = start + chunks(self._config.partial_every if first is None else first)
 
     def _cut(self, end: int, *, tail: int, final: bool) -> Cut:
         assert self._start is not None

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dmd_runtime.errors import ConfigError, ModelError
+from dmd_runtime.features.short_context import ShortContext
 from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled, level_db
 from dmd_runtime.features.word_guards import GuardConfig, Hypothesis, TimedWord, objection, placed
 from dmd_runtime.messages import Float32, Utterance, Word
@@ -110,6 +111,13 @@ class WhisperRecogniser:
             raise ModelError(f"{folder}: expected {expected}, got: {error}") from error
         self.name = folder.name
         self._language = self._chosen_language()
+        self.short = ShortContext(
+            self._model,
+            language=self._language,
+            beam_size=self.config.beam_size,
+            tokens_per_second=self.config.tokens_per_second,
+        )
+        """The same model for sound that is decoded again and again while it grows."""
         self(np.zeros(ANALYSIS_RATE // 2, dtype=np.float32))  # the first decoding is the slow one
 
     def __call__(self, samples: Float32) -> Hypothesis:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dmd_runtime.errors import ConfigError, ModelError
 from dmd_runtime.features import face_geometry as geometry
-from dmd_runtime.features.base import SHORT, FeatureSpec, nothing
+from dmd_runtime.features.base import SHORT, FeatureSpec, Recipe, nothing
 from dmd_runtime.features.face_patch import aligned_patch
 from dmd_runtime.features.landmarker import BLENDSHAPES, Face, Landmarker
 from dmd_runtime.messages import FaceObservation, FeatureBlock, Float32, Float64, UInt8, VideoFrame, freeze
@@ -26,8 +26,9 @@ if TYPE_CHECKING:  # loads torch
     from dmd_runtime.features.face_encoder import FaceEmbedder
     from dmd_runtime.model.encoders import Encoder
 
-__all__ = ["BLENDSHAPES", "NAMES", "RateGate", "Still", "VisualExtractor", "visual_spec"]
+__all__ = ["BLENDSHAPES", "NAMES", "RateGate", "Still", "VisualExtractor", "jaw_column", "visual_spec"]
 
+_NAME = "mediapipe-face"  # in the recipe
 _TOLERANCE = 1e-3  # s: containers round stamps to milliseconds
 _LOST_AFTER = 1.0  # s without a face after which the next one is somebody new
 _SAME_FACE = 0.2  # overlap of two boxes below which a face is another one
@@ -40,6 +41,11 @@ NAMES: Final = (
     *(f"{name}_{axis}" for name in geometry.POINT_NAMES for axis in "xy"),
 )
 _OVAL = list(geometry.OVAL)
+
+
+def jaw_column(recipe: Recipe) -> int | None:
+    """Column of the blendshape ``jawOpen`` in the rows of :class:`VisualExtractor`; None for rows of another one."""
+    return NAMES.index("jawOpen") if recipe.specs[Modality.VISUAL].name == _NAME else None
 
 
 class RateGate:
@@ -100,7 +106,7 @@ def visual_spec(
     width = 0 if encoder is None else _embedding(encoder)
     return FeatureSpec(
         modality=Modality.VISUAL,
-        name="mediapipe-face",
+        name=_NAME,
         version=1,
         dim=len(NAMES) + width,
         rate_hz=rate_hz,

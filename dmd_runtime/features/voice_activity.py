@@ -21,7 +21,7 @@ from dmd_runtime.features.speech_cuts import Cut, Segmenter, VoiceActivityConfig
 from dmd_runtime.messages import FOREVER, AudioBlock, Float32, Span, SpeechActivity, freeze
 from dmd_runtime.sources.base import ANALYSIS_RATE
 
-__all__ = ["SpeechSegment", "SpeechSettled", "VoiceActivityConfig", "VoiceActivityDetector"]
+__all__ = ["SpeechPiece", "SpeechSegment", "SpeechSettled", "VoiceActivityConfig", "VoiceActivityDetector"]
 
 SILENCE_DB = -120.0
 """Level given to digital silence, in dB relative to full scale."""
@@ -52,14 +52,39 @@ class SpeechSegment:
     lead: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SpeechPiece:
+    """The next sound of an utterance that is recognised while it goes on.
+
+    Attributes
+    ----------
+    seq : int
+        Counts utterances; all pieces of one carry its number.
+    span : Span
+        The voiced stretch so far.
+    samples : float32 (n,)
+        At 16 kHz; they follow those of the piece before. The first of an utterance is heard ``lead`` seconds before
+        ``span.start``.
+    final : bool
+        The utterance has ended.
+    """
+
+    seq: int
+    span: Span
+    samples: Float32
+    final: bool
+    lead: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechSettled:
-    """All speech that begins before ``until`` has been handed over in final segments."""
+    """All speech that begins before ``until`` has been handed over in final segments or pieces."""
 
     until: float
 
 
-Output: TypeAlias = SpeechSegment | SpeechActivity | SpeechSettled
+Speech: TypeAlias = SpeechSegment | SpeechPiece
+Output: TypeAlias = Speech | SpeechActivity | SpeechSettled
 
 
 class VoiceActivityDetector:
@@ -94,7 +119,7 @@ class VoiceActivityDetector:
         if block.rate != ANALYSIS_RATE:
             raise ModelError(f"voice activity needs sound at {ANALYSIS_RATE} Hz, got {block.rate} Hz")
         samples = self._finite(block.samples)
-        segments: list[SpeechSegment] = []
+        segments: list[Speech] = []
         spans: list[Span] = []
         if self._run is not None and block.lost:
             self._take(self._run.finish(), segments, spans)
@@ -112,7 +137,7 @@ class VoiceActivityDetector:
 
     def finish(self) -> tuple[Output, ...]:
         """End of the sound: the open utterance, and everything settled."""
-        segments: list[SpeechSegment] = []
+        segments: list[Speech] = []
         spans: list[Span] = []
         if self._run is not None:
             self._take(self._run.finish(), segments, spans)
@@ -120,9 +145,7 @@ class VoiceActivityDetector:
         activity = SpeechActivity(spans=tuple(spans), settled_until=FOREVER, speaking=False, level_db=SILENCE_DB)
         return (*segments, activity, *self._progress(FOREVER))
 
-    def _take(
-        self, said: tuple[list[SpeechSegment], list[Span]], segments: list[SpeechSegment], spans: list[Span]
-    ) -> None:
+    def _take(self, said: tuple[list[Speech], list[Span]], segments: list[Speech], spans: list[Span]) -> None:
         segments += said[0]
         spans += said[1]
         self._segments += sum(s.final for s in said[0])
@@ -154,6 +177,8 @@ class _Run:
         self._samples: Float32 = _EMPTY  # from sample number _kept_from on
         self._kept_from = 0
         self._heard = 0  # samples that the detector has heard
+        self._in_pieces = config.in_pieces
+        self._sent: int | None = None  # sample up to which the open utterance was handed over in pieces
         self.speaking = False
 
     @property
@@ -166,7 +191,7 @@ class _Run:
         """No utterance that is open or to come begins before this time."""
         return self._time(self._segmenter.settled * CHUNK)
 
-    def push(self, samples: Float32) -> tuple[list[SpeechSegment], list[Span]]:
+    def push(self, samples: Float32) -> tuple[list[Speech], list[Span]]:
         self._samples = np.concatenate((self._samples, samples))
         decisions = []
         while self._heard + CHUNK <= self._kept_from + len(self._samples):
@@ -175,7 +200,7 @@ class _Run:
         self._forget()
         return said
 
-    def finish(self) -> tuple[list[SpeechSegment], list[Span]]:
+    def finish(self) -> tuple[list[Speech], list[Span]]:
         rest = self._piece(self._heard, self._heard + CHUNK)
         decisions = []
         if len(rest):
@@ -192,9 +217,9 @@ class _Run:
         self._heard += CHUNK
         return self._voicing.push(probability)
 
-    def _decide(self, decisions: list[bool]) -> tuple[list[SpeechSegment], list[Span]]:
+    def _decide(self, decisions: list[bool]) -> tuple[list[Speech], list[Span]]:
         first = self._segmenter.index
-        segments: list[SpeechSegment] = []
+        segments: list[Speech] = []
         for voiced in decisions:
             probability, level = self._undecided.popleft()
             cuts = self._segmenter.push(voiced=voiced, probability=probability, level_db=level)
@@ -204,12 +229,15 @@ class _Run:
         edges = np.flatnonzero(np.diff(np.array([False, *decisions, False], dtype=np.int8))) + first
         return segments, [self._span(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
-    def _segment(self, cut: Cut) -> SpeechSegment:
-        begin = (cut.start - cut.lead) * CHUNK
-        return SpeechSegment(
+    def _segment(self, cut: Cut) -> Speech:
+        begin, end = (cut.start - cut.lead) * CHUNK, (cut.end + cut.tail) * CHUNK
+        if self._in_pieces:
+            begin, self._sent = begin if self._sent is None else self._sent, None if cut.final else end
+        made: type[Speech] = SpeechPiece if self._in_pieces else SpeechSegment
+        return made(
             seq=cut.number,
             span=self._span(cut.start, cut.end),
-            samples=freeze(self._piece(begin, (cut.end + cut.tail) * CHUNK).copy()),
+            samples=freeze(self._piece(begin, end).copy()),
             final=cut.final,
             lead=cut.lead * CHUNK / ANALYSIS_RATE,
         )
@@ -223,7 +251,7 @@ class _Run:
         return self._samples[begin - self._kept_from : end - self._kept_from]
 
     def _forget(self) -> None:
-        begin = self._segmenter.reach * CHUNK
+        begin = self._segmenter.reach * CHUNK if self._sent is None else self._sent
         if begin > self._kept_from:
             self._samples = self._samples[begin - self._kept_from :].copy()
             self._kept_from = begin

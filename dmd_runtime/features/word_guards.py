@@ -34,6 +34,15 @@ _INVENTED = frozenset(
         "music",
         "applause",
         "subtitles by the amara org community",
+        # What tiny.en said most often to 160 pieces of silence, white, brown and chopped noise, hum, tones and chords
+        # (0.5 to 7 s, -70 to -20 dB), beside nothing at all (78) and "you" (51):
+        "i'm",
+        "i'm not",
+        "i'm a",
+        "i'm going to go",
+        "i'm not going to be able to do it",
+        "i'm gonna go get it",
+        "beep",
     )
 )
 
@@ -98,13 +107,16 @@ class Hypothesis:
     """What a recogniser made of one piece of sound.
 
     ``log_probability`` is the mean over tokens, natural logarithm; ``no_speech`` the model's probability that there was
-    no speech.
+    no speech. ``tokens`` are the recogniser's own, ``token_ends`` the number of them up to the end of each word
+    (without a mark behind it): what a decoding of more of the same sound may begin with.
     """
 
     words: tuple[TimedWord, ...]
     log_probability: float
     no_speech: float
     language: str = "en"
+    tokens: tuple[int, ...] = ()
+    token_ends: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -117,11 +129,11 @@ def objection(said: Hypothesis, *, seconds: float, level_db: float, config: Guar
 
     ``seconds`` is the voiced time it was said in, ``level_db`` the loudness of that time.
     """
-    words = [w for w in (_plain(text) for text, *_ in said.words) if w]
+    words = [w for w in (plain_text(text) for text, *_ in said.words) if w]
     if not words:
         return "no words"
     ratio, times = compression(said.text), repeats(words)
-    invented = " ".join(words) in _INVENTED and (
+    invented = is_invented(words) and (
         level_db < config.blocklist_level_db
         or said.no_speech > config.blocklist_no_speech
         or said.log_probability < config.blocklist_log_probability
@@ -137,6 +149,16 @@ def objection(said: Hypothesis, *, seconds: float, level_db: float, config: Guar
         (invented, "it is what recognisers say to noise"),
     )
     return next((why for bad, why in checks if bad), None)
+
+
+def has_letters(text: str) -> bool:
+    """Whether ``text`` is a word, and not only marks."""
+    return bool(_LETTER.search(text))
+
+
+def is_invented(words: Sequence[str]) -> bool:
+    """Whether that is all that was said which recognisers say to noise; ``words`` plain."""
+    return " ".join(words) in _INVENTED
 
 
 def compression(text: str) -> float:
@@ -165,7 +187,7 @@ def placed(said: Sequence[TimedWord], span: Span, *, lead: float, committed: boo
     merged: list[TimedWord] = []
     for text, start, end, p in said:
         text = text.strip()  # noqa: PLW2901
-        if _LETTER.search(text):
+        if has_letters(text):
             merged.append((text, start, end, p))
         elif merged and text:
             merged[-1] = (merged[-1][0] + text, *merged[-1][1:])
@@ -180,5 +202,6 @@ def placed(said: Sequence[TimedWord], span: Span, *, lead: float, committed: boo
     return tuple(words)
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """``text`` in lower case, marks as spaces, single spaces."""
     return " ".join(re.sub(r"[^\w' ]", " ", text.lower()).split())

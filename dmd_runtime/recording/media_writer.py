@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -28,9 +28,10 @@ logger = logging.getLogger(__name__)
 
 NAME: Final = "media.mkv"
 OPTIONS: Final = {"flush_packets": "1", "cluster_time_limit": "400", "max_interleave_delta": "300000"}
-CODEC_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "23", "g": "30", "threads": "1"}
+CODEC_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "23", "g": "250", "threads": "1"}
+_KEY_EVERY: Final = 1.0  # s, at any rate of pictures: what a replay must decode at most before it can show one
 _FRAMES: Final = 45  # that wait at most: one and a half seconds
-_BLOCKS: Final = 2000  # that wait at most: over a minute of sound
+_SAMPLES: Final = 64 * ANALYSIS_RATE  # that wait at most: about a minute of sound
 _SIZE: Final = (640, 480)  # where no picture came in time to tell
 _WAIT_FOR_PICTURE: Final = 2.0  # s of sound, before the file is begun without one
 _VIDEO_BASE, _AUDIO_BASE = Fraction(1, 1000), Fraction(1, ANALYSIS_RATE)
@@ -48,11 +49,29 @@ class MediaCounts:
     bytes: int = 0
 
 
+class _Amount(NamedTuple):
+    """So many pictures and samples."""
+
+    frames: int = 0
+    samples: int = 0
+
+    @classmethod
+    def of(cls, item: VideoFrame | AudioBlock) -> _Amount:
+        return cls(frames=1) if isinstance(item, VideoFrame) else cls(samples=len(item.samples))
+
+    def __add__(self, other: _Amount) -> _Amount:  # type: ignore[override]
+        return _Amount(self.frames + other.frames, self.samples + other.samples)
+
+    def __sub__(self, other: _Amount) -> _Amount:
+        return _Amount(self.frames - other.frames, self.samples - other.samples)
+
+
 class MediaWriter:
     """A subscriber that writes pictures and sound; nobody who hands something over waits, unless asked to.
 
     A picture for which there is no room is left out and counted; so is sound, beyond a minute that waits. Sound that
-    was lost leaves a hole in the time stamps. Pictures of another size than the first are fitted into it.
+    was lost leaves a hole in the time stamps. Pictures of another size than the first are fitted into it. What was
+    captured before session time 0 is not in the file.
 
     Parameters
     ----------
@@ -86,9 +105,7 @@ class MediaWriter:
         self._patient = patient
         self._on_failure = on_failure
         self._waiting: deque[VideoFrame | AudioBlock] = deque()
-        self._pictures = self._sounds = 0  # of what waits
-        self._dropped = self._lost = 0
-        self._frames = self._samples = 0
+        self._came, self._held, self._kept = _Amount(), _Amount(), _Amount()  # held: waits, or is being written
         self._closed = False
         self._changed = threading.Condition()
         try:
@@ -114,10 +131,10 @@ class MediaWriter:
             size = 0
         with self._changed:
             return MediaCounts(
-                frames=self._frames,
-                frames_dropped=self._dropped,
-                audio_samples=self._samples,
-                audio_lost=self._lost,
+                frames=self._kept.frames,
+                frames_dropped=self._came.frames - self._held.frames - self._kept.frames,
+                audio_samples=self._kept.samples,
+                audio_lost=self._came.samples - self._held.samples - self._kept.samples,
                 bytes=size,
             )
 
@@ -173,24 +190,23 @@ class MediaWriter:
     def _put(self, item: VideoFrame | AudioBlock, *, picture: bool) -> None:
         with self._changed:
             if self._patient:
-                self._changed.wait_for(lambda: self._closed or len(self._waiting) < _FRAMES)
-            if self._closed:
+                self._changed.wait_for(lambda: self._closed or self._has_room)
+            if self._closed or not (self._video if picture else self._audio):
                 return
-            broken = self.failure is not None
-            if isinstance(item, VideoFrame):
-                if broken or self._pictures >= _FRAMES:
-                    self._dropped += 1
-                    return
-                self._pictures += 1
-            else:
-                self._lost += item.lost
-                if broken or self._sounds >= _BLOCKS:
-                    self._lost += len(item.samples)
-                    return
-                self._sounds += 1
-            if (picture and self._video) or (not picture and self._audio):
-                self._waiting.append(item)
-                self._changed.notify_all()
+            amount = _Amount.of(item)
+            self._came += amount
+            if isinstance(item, AudioBlock):
+                self._came += _Amount(samples=item.lost)
+            is_full = self._held.frames >= _FRAMES if picture else self._held.samples >= _SAMPLES
+            if is_full or self.failure is not None:
+                return
+            self._held += amount
+            self._waiting.append(item)
+            self._changed.notify_all()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._held.frames < _FRAMES and self._held.samples < _SAMPLES
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
@@ -198,10 +214,8 @@ class MediaWriter:
                 return
             reason = getattr(error, "strerror", None) or error
             self.failure = RecordingError(f"{self.path}: cannot be written: {reason}")
-            self._dropped += self._pictures
-            self._lost += sum(len(item.samples) for item in self._waiting if isinstance(item, AudioBlock))
             self._waiting.clear()
-            self._pictures = self._sounds = 0
+            self._held = _Amount()
         logger.error("%s", self.failure)
         if self._on_failure is not None:
             self._on_failure(self.failure)
@@ -250,25 +264,15 @@ class MediaWriter:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
                 return None
-            item = self._waiting.popleft()
-            if isinstance(item, VideoFrame):
-                self._pictures -= 1
-            else:
-                self._sounds -= 1
-            if self._patient:
-                self._changed.notify_all()
-            return item
+            return self._waiting.popleft()
 
     def _write(self, file: _File, *items: VideoFrame | AudioBlock) -> None:
         for item in items:
-            if isinstance(item, VideoFrame):
-                file.picture(item)
-                with self._changed:
-                    self._frames += 1
-            else:
-                file.sound(item)
-                with self._changed:
-                    self._samples += len(item.samples)
+            kept = file.picture(item) if isinstance(item, VideoFrame) else file.sound(item)
+            with self._changed:
+                self._kept += kept
+                self._held -= _Amount.of(item)
+                self._changed.notify_all()
 
 
 class _File:
@@ -281,8 +285,10 @@ class _File:
         self._container: Any = av.open(str(path), "w", format="matroska", options=dict(OPTIONS))
         self._video: Any = None
         self._audio: Any = None
+        self._converter = av.video.reformatter.VideoReformatter()  # one for all: a frame's own costs four times as much
         self._size = size
         self._last = -1  # pts of the last picture
+        self._key_due = 0.0
         if size is not None:
             self._video = self._container.add_stream("libx264", rate=30, options=dict(CODEC_OPTIONS))
             self._video.width, self._video.height = size
@@ -292,20 +298,34 @@ class _File:
             self._audio = self._container.add_stream("pcm_s16le", rate=ANALYSIS_RATE, layout="mono")
             self._audio.codec_context.time_base = _AUDIO_BASE
 
-    def picture(self, item: VideoFrame) -> None:
-        frame = self._av.VideoFrame.from_ndarray(fitted(item.image, self._size or _SIZE), format="rgb24")
+    def picture(self, item: VideoFrame) -> _Amount:
+        """Write a picture; returns what is in the file."""
+        if item.t < 0:
+            return _Amount()
+        rgb = self._av.VideoFrame.from_ndarray(fitted(item.image, self._size or _SIZE), format="rgb24")
+        frame = self._converter.reformat(rgb, format="yuv420p", threads=1)
+        if item.t >= self._key_due:
+            frame.pict_type = self._av.video.frame.PictureType.I
+            self._key_due = item.t + _KEY_EVERY
         frame.pts = self._last = max(self._last + 1, round(item.t / _VIDEO_BASE))
         frame.time_base = _VIDEO_BASE
         self._container.mux(self._video.encode(frame))
+        return _Amount(frames=1)
 
-    def sound(self, item: AudioBlock) -> None:
-        if not len(item.samples):
-            return
-        values = np.clip(np.rint(item.samples * 32768.0), -32768, 32767).astype(np.int16)
+    def sound(self, item: AudioBlock) -> _Amount:
+        """Write a block; returns what is in the file."""
+        if item.rate != ANALYSIS_RATE:
+            raise RecordingError(f"expected sound at {ANALYSIS_RATE} Hz, got {item.rate} Hz")
+        number = round(item.t * ANALYSIS_RATE)  # of its first sample
+        samples = item.samples[max(0, -number) :]
+        if not len(samples):
+            return _Amount()
+        values = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
         frame = self._av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")
         frame.sample_rate, frame.time_base = ANALYSIS_RATE, _AUDIO_BASE
-        frame.pts = round(item.t * ANALYSIS_RATE)
+        frame.pts = max(0, number)
         self._container.mux(self._audio.encode(frame))
+        return _Amount(samples=len(samples))
 
     def close(self) -> None:
         try:

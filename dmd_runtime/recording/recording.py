@@ -124,7 +124,8 @@ class Recording:
         self._started = datetime.now(UTC)
         self._on_trouble: Callable[[str], None] | None = None
         self._troubles: list[str] = []
-        self._stopped = ""
+        self._telling = threading.Lock()  # of the two
+        self._stopped, self._stopped_at = "", float("inf")
         self._media: MediaWriter | None = None
         name = label or (Path(info.name).stem if info.kind != "device" else "")
         self.folder = new_session_folder(root, participant=participant, session=name, task=task)
@@ -173,10 +174,11 @@ class Recording:
 
     @on_trouble.setter
     def on_trouble(self, tell: Callable[[str], None] | None) -> None:
-        self._on_trouble = tell
-        if tell is not None:
-            told, self._troubles = self._troubles, []
-            for text in told:
+        with self._telling:
+            self._on_trouble = tell
+            told, self._troubles = (self._troubles, []) if tell is not None else ([], self._troubles)
+        for text in told:
+            if tell is not None:
                 tell(text)
 
     def mark(
@@ -219,13 +221,15 @@ class Recording:
         error = str(session.error) if session.error is not None else "interrupted by the user" if interrupted else None
         self._end_keeper()
         try:
+            if self._keeper.is_alive():  # whatever else is written would wait as long
+                raise RecordingError(f"{self.folder}: the disk has not answered for {_PATIENCE:g} s")
             if self._media is not None:
                 self._media.finish(progress=progress)
             recorded = asdict(self.counts)
             del recorded["disk_seconds"]
             return self._writer.finish(
                 made_at={"started": self._started.isoformat(), "finished": finished.isoformat()},
-                counts=_counts(session),
+                counts=_counts(session, self._stopped_at),
                 recorded=recorded | {"stopped": self._stopped or None},
                 error=error,
             )
@@ -252,11 +256,15 @@ class Recording:
         turn = 0
         while not self._over.wait(_LOOK):
             turn += 1
+            if not self.folder.is_dir():  # the system goes on taking what is written into a folder that was deleted
+                self._writer.fail(RecordingError(f"{self.folder}: cannot be written: it is not there any more"))
+                self._stop_media()
+                return
             text = self._guard.look(time.monotonic() - begun, self.counts.bytes)
             if text:
                 self._tell(text)
             if self._guard.is_full:
-                self._stopped = text
+                self._stopped, self._stopped_at = text, self._session.clock.now()
                 self._stop_media()
                 self._writer.close()
                 return
@@ -278,10 +286,12 @@ class Recording:
         self._tell(str(error))
 
     def _tell(self, text: str) -> None:
-        if self._on_trouble is None:
-            self._troubles.append(text)
-        else:
-            self._on_trouble(text)
+        with self._telling:
+            tell = self._on_trouble
+            if tell is None:
+                self._troubles.append(text)
+        if tell is not None:
+            tell(text)
 
     def _remove(self) -> None:
         if self._media is not None:
@@ -290,12 +300,12 @@ class Recording:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _counts(session: Session) -> dict[str, Any]:
+def _counts(session: Session, stopped_at: float) -> dict[str, Any]:
     counts = session.counts
     took = None if session.exact else counts.first_frame_to_last_reading
     return {
         **counts.as_dict(),
-        "media_end_s": None if counts.media_end is None else round(counts.media_end, 6),
+        "media_end_s": None if counts.media_end is None else round(min(counts.media_end, stopped_at), 6),
         "first_frame_to_last_reading_s": None if took is None else round(took, 3),
     }
 

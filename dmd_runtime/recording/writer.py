@@ -93,7 +93,10 @@ class SessionWriter:
     @property
     def bytes(self) -> int:
         """Written so far."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.jsonl"))
+        try:
+            return sum(path.stat().st_size for path in self.folder.glob("*.jsonl"))
+        except OSError:  # gone: the keeper sees to it
+            return 0
 
     def sync(self) -> None:
         """Have the disk keep what was written; any thread but the session's, which must not wait for a disk."""
@@ -103,7 +106,7 @@ class SessionWriter:
             try:
                 os.fsync(file)
             except OSError as error:
-                self._fail(RecordingError(f"{self.folder}: cannot be written: {error.strerror or error}"))
+                self.fail(RecordingError(f"{self.folder}: cannot be written: {error.strerror or error}"))
             finally:
                 os.close(file)
 
@@ -121,6 +124,13 @@ class SessionWriter:
         except OSError as error:
             target.unlink(missing_ok=True)
             raise RecordingError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+    def fail(self, error: RecordingError) -> None:
+        """Stop writing, because of ``error``, which :meth:`finish` raises; the first one counts."""
+        if self._failure is None:
+            self._failure = error
+            if self._on_failure is not None:
+                self._on_failure(error)
 
     def close(self) -> None:
         """Close the tables and leave the manifest as it is. Idempotent; :meth:`finish` tells what went wrong."""
@@ -147,12 +157,6 @@ class SessionWriter:
             return self.folder
         raise self._failure
 
-    def _fail(self, error: RecordingError) -> None:
-        if self._failure is None:
-            self._failure = error
-            if self._on_failure is not None:
-                self._on_failure(error)
-
     def _write(self, table: str, line: Mapping[str, Any]) -> None:
         path = self.folder / f"{table}.jsonl"
         with self._lock:
@@ -170,4 +174,4 @@ class SessionWriter:
                 failure = RecordingError(f"{path}: cannot be written: {error.strerror or error}")
             else:
                 return
-        self._fail(failure)
+        self.fail(failure)

@@ -1,45 +1,68 @@
-"""Which committed words were said while a face was in view: pure, touched by the reading thread only."""
+"""Which committed words were said by a face in view: pure, touched by the reading thread only.
+
+A word with no face in view, or with one whose jaw stays still meanwhile, was said by somebody else.
+"""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import replace
+from itertools import islice
 
 from dmd_runtime.messages import FeatureBlock, Utterance, Word
 from dmd_runtime.modality import Modality
 
 _SLACK = 0.25  # s: recogniser word times are that good, and faces are measured every 1/15 s
 _KEPT = 120.0  # s of face times remembered: longer than any utterance waits
+_BEFORE = 0.5  # s before a word in which its speaker's jaw moves too
+_STILL = 0.02  # range of the blendshape jawOpen; 0.03 and more while somebody speaks, see docs/speech.md
+_ENOUGH = 8  # faces without which nothing is said of the jaw
 
 
 class WordAttribution:
     """Holds committed words until vision has settled past them, then says whether a face was there.
 
-    Without ``vision`` nobody can know, and no word waits.
+    Parameters
+    ----------
+    vision : bool
+        Without it nobody can know, and no word waits.
+    jaw : int, optional
+        Column of the face rows that tells how far the jaw is open, in [0, 1]; None where there is none.
     """
 
-    def __init__(self, *, vision: bool = True) -> None:
+    def __init__(self, *, vision: bool = True, jaw: int | None = None) -> None:
         self._vision = vision
+        self._jaw = jaw
         self._faces: deque[float] = deque()
+        self._open: deque[float] = deque()  # jaw of each face
         self._waiting: deque[Word] = deque()
         self._vision_until = 0.0
+        self._taken_until = -math.inf  # end of the last committed word that was taken
 
     def vision_until(self, t: float) -> None:
         """Vision is settled up to ``t`` (``FOREVER`` where there is none)."""
         self._vision_until = max(self._vision_until, t)
 
     def add(self, message: FeatureBlock | Utterance) -> None:
-        """Take face rows and final utterances; everything else is ignored."""
+        """Take face rows and committed words, each once; everything else is ignored.
+
+        Utterances come in order and repeat the words that they have committed before, or hand them on to the next one.
+        """
         if isinstance(message, Utterance):
-            if message.final:
-                self._waiting.extend(message.words)
+            for word in message.words:
+                if word.committed and word.span.end > self._taken_until:
+                    self._taken_until = word.span.end
+                    self._waiting.append(word)
         elif message.modality is Modality.VISUAL:
-            self._faces.extend(float(t) for t in message.times)
+            self._faces.extend(message.times.tolist())
+            jaws = message.values[:, self._jaw] if self._jaw is not None and len(message.times) else message.times
+            self._open.extend(jaws.tolist())
             self.vision_until(message.settled_until)
             while self._faces and self._faces[0] < self._faces[-1] - _KEPT:
                 self._faces.popleft()
+                self._open.popleft()
 
     def take(self, now: float) -> list[Word]:
         """Words whose attribution is known, or whose time is past ``now`` (no waiting beyond that)."""
@@ -47,9 +70,12 @@ class WordAttribution:
         until = max(self._vision_until, now) if self._vision else math.inf
         while self._waiting and self._waiting[0].span.end + _SLACK <= until:
             word = self._waiting.popleft()
-            ready.append(replace(word, speaker_visible=self._face_during(word) if self._vision else None))
+            ready.append(replace(word, speaker_visible=self._said_by_face(word) if self._vision else None))
         return ready
 
-    def _face_during(self, word: Word) -> bool:
-        index = bisect_left(self._faces, word.span.start - _SLACK)
-        return index < len(self._faces) and self._faces[index] <= word.span.end + _SLACK
+    def _said_by_face(self, word: Word) -> bool:
+        end = bisect_right(self._faces, word.span.end + _SLACK)
+        if bisect_left(self._faces, word.span.start - _SLACK) >= end:
+            return False
+        jaws = list(islice(self._open, bisect_left(self._faces, word.span.start - _BEFORE), end))
+        return self._jaw is None or len(jaws) < _ENOUGH or max(jaws) - min(jaws) > _STILL

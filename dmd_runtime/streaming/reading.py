@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dmd_runtime.clock import Clock
 from dmd_runtime.messages import (
@@ -68,6 +68,8 @@ class ReadingStage:
         self.skipped = 0
         """Windows left out because reading them all would have meant lagging ever further behind."""
         self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: self.skipped)
+        self.figures: Callable[[], Mapping[str, float]] = dict
+        """As of any stage; this one has none of its own."""
         self.media_end = FOREVER
         """Set by the session before the channel is closed; no window ends after it."""
         self._builder = builder

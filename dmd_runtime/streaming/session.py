@@ -15,8 +15,8 @@ from dmd_runtime.clock import Clock, SessionClock
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import DMDError, StageError
 from dmd_runtime.features.base import nothing
-from dmd_runtime.features.visual import RateGate
-from dmd_runtime.features.voice_activity import SpeechSegment, SpeechSettled
+from dmd_runtime.features.visual import RateGate, jaw_column
+from dmd_runtime.features.voice_activity import SpeechPiece, SpeechSegment, SpeechSettled
 from dmd_runtime.messages import (
     FOREVER,
     AudioBlock,
@@ -39,6 +39,7 @@ from dmd_runtime.streaming.counts import Counts
 from dmd_runtime.streaming.reading import Features, ReadingStage
 from dmd_runtime.streaming.stage import Stage
 from dmd_runtime.streaming.window import WindowBuilder
+from dmd_runtime.streaming.word_latency import WordLatency
 
 if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
     from dmd_runtime.streaming.toolbox import Toolbox
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
 logger = logging.getLogger(__name__)
 
 Subscriber = Callable[[Message], None]
+Speech = SpeechPiece | SpeechSegment | SpeechSettled
 
 _SOUND_CAPACITY = 400  # blocks: over 10 s of sound at 32 ms a block
 _WORDS_CAPACITY = 512  # segments and progress marks: 16 s of marks while one utterance is decoded
@@ -106,6 +108,7 @@ class Session:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._gate = RateGate(config.visual.rate_hz)
+        self._latency = WordLatency()
         self._lost = 0
         self._delivered_until = 0.0  # media time of what the source has given
         self._build(toolbox)
@@ -120,10 +123,10 @@ class Session:
             "frames", _FRAMES_CAPACITY, Overflow.DROP_OLDEST if live else patient, trace=lambda frame: frame.t
         )
         blocks: Channel[AudioBlock] = Channel("sound", _SOUND_CAPACITY, Overflow.REFUSE if live else patient)
-        speech: Channel[SpeechSegment | SpeechSettled] = Channel("speech", _WORDS_CAPACITY, patient)
+        speech: Channel[Speech] = Channel("speech", _WORDS_CAPACITY, patient)
         features: Channel[Features] = Channel("features", _FEATURES_CAPACITY, patient)
         ports: dict[str, Any] = {"emit": self._route, "on_failure": self._failed}
-        visual, sound = toolbox.visual(), toolbox.sound(partial=live)
+        visual, sound = toolbox.visual(), toolbox.sound()
         self.visual = Stage(
             "visual",
             frames,
@@ -133,18 +136,19 @@ class Session:
             **ports,
         )
         self.sound = Stage("sound", blocks, lambda b, _: sound.push(b), sound.finish, **ports)
-        words = toolbox.words()
+        words = toolbox.words(patient=self.exact)
         self.words = Stage(
             "words",
             speech,
-            lambda s, _: () if self._stale(s) else words.push(s),
+            lambda s, _: words.push(s, behind=speech.depth > 0),
             words.finish,
-            is_work=lambda s: isinstance(s, SpeechSegment),
+            is_work=lambda s: not isinstance(s, SpeechSettled),
+            figures=lambda: words.figures() | self._latency.figures(),
             **ports,
         )
         self.reading = ReadingStage(
             WindowBuilder(self.config.window, toolbox.recipe, self.absent, sound=self.source.info.has_audio),
-            WordAttribution(vision=Modality.VISUAL not in self.absent),
+            WordAttribution(vision=Modality.VISUAL not in self.absent, jaw=jaw_column(toolbox.recipe)),
             toolbox.interpreter(clock=self.clock, marks=self.marks),
             channel=features,
             clock=self.clock,
@@ -270,7 +274,7 @@ class Session:
             self._publish(
                 Health(
                     t=now,
-                    stages={s.name: s.stats.snapshot(now - before) for s in self._stages},
+                    stages={s.name: {**s.stats.snapshot(now - before), **s.figures()} for s in self._stages},
                     rss_mb=round(process.memory_info().rss / 2**20, 1),
                     cpu_percent=process.cpu_percent(),
                     counters=self.counts.as_dict(),
@@ -304,13 +308,9 @@ class Session:
         else:
             self._lost = block.lost + len(block.samples)
 
-    def _stale(self, item: SpeechSegment | SpeechSettled) -> bool:
-        """A tentative stretch of speech is not worth decoding once something newer waits."""
-        return isinstance(item, SpeechSegment) and not item.final and self.words.channel.depth > 0
-
-    def _route(self, message: Message | SpeechSegment | SpeechSettled) -> None:
+    def _route(self, message: Message | Speech) -> None:
         """Hand on what a stage said: speech to the recogniser, features to the windows, all else to listeners."""
-        if isinstance(message, SpeechSegment | SpeechSettled):
+        if isinstance(message, Speech):
             self.words.channel.put(message)
             return
         if isinstance(message, FeatureBlock | WindowRows | SpeechActivity | Utterance):
@@ -319,6 +319,8 @@ class Session:
             self.counts.reading(message.made_at)
         elif isinstance(message, Word):
             self.counts.words += 1
+        if isinstance(message, Utterance):
+            self._latency.note(message, self.clock.now())
         self._publish(message)
 
     def _publish(self, message: Message) -> None:

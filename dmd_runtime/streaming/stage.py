@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from dmd_runtime.messages import Message
@@ -37,6 +37,8 @@ class Stage(Generic[T]):
         Run first, on the stage's thread: what may take seconds, such as loading a model that belongs to one thread.
     is_work : callable
         Which items count in the figures; marks that are only handed on do not.
+    figures : callable
+        More figures of its own for the stage's health; called on any thread.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Stage(Generic[T]):
         on_failure: Callable[[str, BaseException], None],
         open: Callable[[], None] | None = None,  # noqa: A002 - the verb of every resource in this program
         is_work: Callable[[T], bool] = lambda _: True,
+        figures: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self.name = name
         self.ready = threading.Event()
         """Set once ``open`` is over, well or badly."""
         self.channel = channel
         self.stats = StageStats(depth=lambda: channel.depth, dropped=lambda: channel.dropped)
+        self.figures = figures
         self._step = step
         self._finish = finish
         self._emit = emit

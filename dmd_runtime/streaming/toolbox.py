@@ -15,18 +15,15 @@ from dmd_runtime.assets import Assets, FetchCancelledError, Progress
 from dmd_runtime.clock import Clock
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import AssetError, CheckpointError, ModelError
-from dmd_runtime.features.base import Block, nothing
+from dmd_runtime.features.base import nothing
 from dmd_runtime.features.language import SpokenLanguage
+from dmd_runtime.features.pace import PaceConfig
 from dmd_runtime.features.silero import SileroModel
 from dmd_runtime.features.standardize import Standardizer
+from dmd_runtime.features.streaming_transcription import StreamingConfig, StreamingTranscriber
 from dmd_runtime.features.transcription import Transcriber, TranscriptionConfig, WhisperRecogniser
 from dmd_runtime.features.visual import VisualExtractor
-from dmd_runtime.features.voice_activity import (
-    SpeechSegment,
-    SpeechSettled,
-    VoiceActivityConfig,
-    VoiceActivityDetector,
-)
+from dmd_runtime.features.voice_activity import VoiceActivityConfig, VoiceActivityDetector
 from dmd_runtime.messages import FeatureBlock, Provenance
 from dmd_runtime.modality import Modality
 from dmd_runtime.model.checkpoint import Checkpoint, load, untrained
@@ -60,9 +57,13 @@ class Missing:
     def open(self) -> None:
         """Nothing to load."""
 
-    def push(self, *_: object) -> Sequence[FeatureBlock]:
+    def push(self, *_: object, **__: object) -> Sequence[FeatureBlock]:
         """Take anything."""
         return ()
+
+    def figures(self) -> dict[str, float]:
+        """None."""
+        return {}
 
     def finish(self) -> Sequence[FeatureBlock]:
         """Settle for ever."""
@@ -176,18 +177,25 @@ class Toolbox:
         """A new extractor of face features; its thread opens it."""
         return Missing(Modality.VISUAL) if Modality.VISUAL in self.missing else self.extractors.visual()
 
-    def sound(self, *, partial: bool) -> Hearing:
-        """A new front end for sound; ``partial``: also tentative segments of an utterance that goes on."""
-        every = self.config.speech.partial_every
-        settings = VoiceActivityConfig(partial_every=every if partial and every > 0 else None)
+    def sound(self) -> Hearing:
+        """A new front end for sound; speech that goes on comes in pieces, if it is to be recognised as it is spoken."""
+        settings = VoiceActivityConfig()
+        if (every := self.config.speech.partial_every) > 0:
+            settings = VoiceActivityConfig.streaming(every)
         voice = None if Modality.ACOUSTIC in self.missing else self.extractors.voice()
         return Hearing(VoiceActivityDetector(settings, self._activity), voice)
 
-    def words(self) -> Block[SpeechSegment | SpeechSettled]:
-        """A new recogniser with its encoder."""
+    def words(self, *, patient: bool) -> SpokenLanguage | Missing:
+        """A new recogniser with its encoder; a ``patient`` one decodes as often as wished, whatever it takes."""
         if self._recogniser is None:
             return Missing(Modality.LANGUAGE)
-        return SpokenLanguage(Transcriber(self._recogniser, self._recogniser.config), self.extractors.language())
+        transcriber: StreamingTranscriber | Transcriber
+        if (every := self.config.speech.partial_every) > 0:
+            settings = StreamingConfig(pace=PaceConfig(cadence=every), guard=self._recogniser.config.guard)
+            transcriber = StreamingTranscriber(self._recogniser.short, settings, patient=patient)
+        else:
+            transcriber = Transcriber(self._recogniser, self._recogniser.config)
+        return SpokenLanguage(transcriber, self.extractors.language())
 
     def interpreter(self, *, clock: Clock, marks: tuple[str, ...]) -> Interpreter:
         """What turns windows into readings; ``marks`` are the session's."""

@@ -35,8 +35,8 @@ class LoadedToolbox(FakeToolbox):
     def visual(self) -> FakeFaces:
         return FakeFaces()
 
-    def sound(self, *, partial: bool) -> FakeHearing:
-        return FakeHearing(partial=partial)
+    def sound(self) -> FakeHearing:
+        return FakeHearing()
 
 
 @dataclass

@@ -107,7 +107,7 @@ def test_one_that_will_not_end_is_not_said_to_be_complete(
             return super().finish()
 
     class Toolbox(LoadedToolbox):
-        def words(self) -> FakeWords:
+        def words(self, *, patient: bool) -> FakeWords:
             return Slow()
 
     loader.toolbox = Toolbox

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -89,10 +91,10 @@ def test_a_slow_disk_costs_pictures_and_never_time(tmp_path: Path, monkeypatch: 
     hold, reached = threading.Event(), threading.Event()
     encode = media_writer._File.picture
 
-    def slow(file: object, item: VideoFrame) -> None:
+    def slow(file: object, item: VideoFrame) -> object:
         reached.set()
         assert hold.wait(20)
-        encode(file, item)  # type: ignore[arg-type]
+        return encode(file, item)  # type: ignore[arg-type]
 
     monkeypatch.setattr(media_writer._File, "picture", slow)
     writer = MediaWriter(tmp_path, video=True, audio=True)
@@ -104,7 +106,7 @@ def test_a_slow_disk_costs_pictures_and_never_time(tmp_path: Path, monkeypatch: 
     hold.set()
     writer.finish()
     counts = writer.counts
-    assert counts.frames == 1 + media_writer._FRAMES
+    assert counts.frames == media_writer._FRAMES
     assert counts.frames + counts.frames_dropped == 200
     assert counts.audio_samples == 199 * BLOCK
     assert [number for _, number in pictures(tmp_path / "media.mkv")] == list(range(counts.frames))
@@ -133,6 +135,62 @@ def test_another_camera_s_pictures_are_fitted(tmp_path: Path) -> None:
 def test_odd_sides_lose_a_row_or_a_column() -> None:
     image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     assert np.array_equal(fitted(image, (6, 4)), image[:4, :6])
+
+
+@pytest.mark.parametrize("fps", [5, 30])
+def test_a_replay_finds_a_whole_picture_every_second(tmp_path: Path, fps: int) -> None:
+    written(tmp_path, [picture(k, k / fps) for k in range(4 * fps)], audio=False)
+    with av.open(str(tmp_path / "media.mkv")) as file:
+        whole = [float(p.pts * p.time_base) for p in file.demux(video=0) if p.pts is not None and p.is_keyframe]
+    assert whole == [0, 1, 2, 3]
+
+
+def test_what_was_captured_before_session_time_0_is_left_out_and_counted(tmp_path: Path) -> None:
+    blocks = [replace(sound(k * BLOCK), t=(k * BLOCK - 700) / ANALYSIS_RATE) for k in range(3)]
+    counts = written(tmp_path, [picture(0, -0.01), *blocks, picture(1, 0.05)]).counts
+    assert (counts.frames, counts.frames_dropped) == (1, 1)
+    assert (counts.audio_samples, counts.audio_lost) == (3 * BLOCK - 700, 700)
+    assert pictures(tmp_path / "media.mkv") == [(0.05, 1)]
+    values, at = samples(tmp_path / "media.mkv")
+    assert np.array_equal(values, np.arange(700, 3 * BLOCK))
+    assert np.abs(at - np.arange(3 * BLOCK - 700)).max() <= 0.00051 * ANALYSIS_RATE
+
+
+def test_what_was_not_announced_is_nothing_that_was_dropped(tmp_path: Path) -> None:
+    counts = written(tmp_path, [sound(0), *(picture(k, k / 30) for k in range(100))], video=False).counts
+    assert (counts.frames, counts.frames_dropped, counts.audio_samples) == (0, 0, BLOCK)
+
+
+def test_sound_at_another_rate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="expected sound at 16000 Hz, got 48000 Hz"):
+        written(tmp_path, [replace(sound(0), rate=48_000)], video=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit of the system's on the size of files stands for a disk")
+def test_a_disk_that_takes_no_more_leaves_a_file_that_plays(tmp_path: Path) -> None:
+    import resource
+
+    heard = threading.Event()
+    random = np.random.default_rng(0)
+    writer = MediaWriter(tmp_path, video=True, audio=True, patient=True, on_failure=lambda _: heard.set())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))
+    try:
+        for k in range(300):
+            image = random.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+            writer(VideoFrame(seq=k, t=k / 30, image=freeze(image)))
+            writer(sound(k * BLOCK))
+        assert heard.wait(20)
+        with pytest.raises(RecordingError, match=r"media\.mkv: cannot be written: File too large"):
+            writer.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    counts = writer.counts
+    assert counts.frames + counts.frames_dropped == 300
+    assert counts.audio_samples + counts.audio_lost == 300 * BLOCK
+    with av.open(str(tmp_path / "media.mkv")) as file:
+        shown = sum(1 for packet in file.demux(video=0) if packet.pts is not None)
+    assert counts.frames - 30 <= shown <= counts.frames + 1
 
 
 def test_two_pictures_of_one_millisecond_are_both_kept(tmp_path: Path) -> None:

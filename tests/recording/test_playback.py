@@ -21,6 +21,7 @@ from dmd_runtime import (
     open_session,
     read_frame_number,
 )
+from dmd_runtime.recording import playback_timeline
 from dmd_runtime.recording.playback_sound import stages
 from tests.recording.replayable import RATE, pulses, uneven_times, write_media, write_session
 
@@ -69,6 +70,32 @@ def test_going_on_never_seeks_and_going_back_a_little_neither(medium: Medium) ->
         reader.frame(number)
     assert reader.seeks == 1
     reader.close()
+
+
+def test_a_glimpse_needs_no_timeline_and_is_exact_too(medium: Medium) -> None:
+    reader = FrameReader(medium)
+    for number in (70, 3, 98, 0, 12, 13):
+        frame = reader.glimpse(TIMES[number] + 0.004)
+        assert (frame.seq, read_frame_number(frame.image)) == (-1, number)
+        assert frame.t == pytest.approx(TIMES[number], abs=1e-9)
+    assert reader.frame(40).seq == 40  # and back to numbers
+    reader.close()
+
+
+def test_a_large_medium_is_looked_at_by_another_process(
+    medium: Medium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playback_timeline, "LARGE", 0)
+    copy = tmp_path / "media.mkv"
+    copy.write_bytes(medium.path.read_bytes())
+    found, here = media_timeline(Medium(path=copy, origin=Fraction(0)), apart=True), media_timeline(medium)
+    assert found.times.tolist() == here.times.tolist()
+    assert found.keys.tolist() == here.keys.tolist()
+    copy.touch()
+    with copy.open("ab") as file:
+        file.write(bytes(64))
+    with pytest.raises(SourceError, match="nobody wants to know"):
+        media_timeline(Medium(path=copy, origin=Fraction(0)), apart=True, unwanted=lambda: True)
 
 
 def test_no_picture_beyond_the_ends(medium: Medium) -> None:

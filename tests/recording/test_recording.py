@@ -1,18 +1,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.recording import manifest as manifest_module
+from dmd_runtime.recording import media_writer
+from dmd_runtime.recording import recording as recording_module
+from dmd_runtime.recording.disk import DiskLimits
 from dmd_runtime.recording.library import find_sessions, session_line, summarise
 from dmd_runtime.recording.manifest import read_manifest
+from dmd_runtime.recording.media_writer import MediaWriter
 from dmd_runtime.recording.recording import Consent, Recording
-from dmd_runtime.sources.synthetic import SyntheticSource
+from dmd_runtime.sources.base import ANALYSIS_RATE
+from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, SyntheticSource
 from dmd_runtime.streaming.session import Session
+from tests.recording.test_media_writer import pictures, samples
 from tests.session_factory import FakeToolbox
 
 CONFIG = SessionConfig.load()
@@ -24,10 +34,13 @@ class Toolbox(FakeToolbox):
         return {"checkpoint": {"name": "tiny"}}
 
 
-def recorded(root: Path, **options: object) -> tuple[Session, Recording]:
+def recorded(root: Path, *, exact: bool = True, device: bool = False, **options: object) -> tuple[Session, Recording]:
+    """Of three seconds of numbered pictures and samples."""
     toolbox = Toolbox()
-    source = SyntheticSource(duration=3.0, size=(32, 16), paced=False)
-    session = Session(source, toolbox, CONFIG, exact=True)  # type: ignore[arg-type]
+    source = SyntheticSource(duration=3.0, size=(64, 32), paced=False)
+    if device:
+        source.info = replace(source.info, kind="device")
+    session = Session(source, toolbox, CONFIG, exact=exact)  # type: ignore[arg-type]
     return session, Recording(session, toolbox, CONFIG, root, **options)  # type: ignore[arg-type]
 
 
@@ -40,6 +53,161 @@ def test_a_session_is_kept_whole(tmp_path: Path) -> None:
     consent = {key: kept["consent"][key] for key in ("text", "given_by", "recorded_by")}
     assert consent == {"text": "yes, I agree", "given_by": "P 7", "recorded_by": "M. S."}
     assert kept["counts"]["readings"] == len((folder / "readings.jsonl").read_text().splitlines()) == 3
+
+
+def check_film(folder: Path) -> dict:
+    """Every picture and sample in the film is the one of its time, none is doubled; returns what was counted."""
+    found = read_manifest(folder)["recorded"]
+    film = pictures(folder / "media.mkv")
+    numbers = np.array([number for _, number in film])
+    assert (np.diff(numbers) > 0).all()
+    assert np.abs(np.array([t for t, _ in film]) - numbers / 30).max() <= 0.00051
+    values, at = samples(folder / "media.mkv")
+    assert np.array_equal(values, np.rint(at) % SAMPLE_CYCLE)
+    assert (len(film), len(values)) == (found["frames"], found["audio_samples"])
+    return found
+
+
+def test_every_picture_and_every_sample_of_a_session_is_in_the_film(tmp_path: Path) -> None:
+    session, recording = recorded(tmp_path, with_media=True)
+    session.run()
+    found = check_film(recording.finish())
+    assert (found["frames"], found["frames_dropped"]) == (90, 0)
+    assert (found["audio_samples"], found["audio_lost"]) == (3 * ANALYSIS_RATE, 0)
+
+
+def test_a_disk_that_stands_still_costs_pictures_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session ends while the first picture is still being written."""
+    go_on = threading.Event()
+    write = media_writer._File.picture
+
+    def slow(file: object, item: object) -> object:
+        assert go_on.wait(30)
+        return write(file, item)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(media_writer._File, "picture", slow)
+    session, recording = recorded(tmp_path, exact=False, device=True, consent=CONSENT)
+    session.run()
+    assert session.counts.frames == 90
+    go_on.set()
+    found = check_film(recording.finish())
+    assert found["frames_dropped"] > 0
+    assert found["frames"] + found["frames_dropped"] == session.counts.frames
+    assert (found["audio_samples"], found["audio_lost"]) == (3 * ANALYSIS_RATE, 0)
+
+
+def test_devices_are_not_recorded_without_consent(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="with consent only: expected one, got none"):
+        recorded(tmp_path, device=True)
+    assert list(tmp_path.iterdir()) == []
+    for text, name in (("", "P 7"), ("yes", "  ")):
+        with pytest.raises(RecordingError, match="consent: expected"):
+            Consent(text=text, given_by=name)
+
+
+class Heard:
+    """What a recording told, and that it did."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.texts: list[str] = []
+        self.came = threading.Event()
+        recording.on_trouble = self
+
+    def __call__(self, text: str) -> None:
+        self.texts.append(text)
+        self.came.set()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_module, "_LOOK", 0.005)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_full_disk_ends_the_recording_and_not_the_session(tmp_path: Path) -> None:
+    full = DiskLimits(warn_bytes=10**18, stop_bytes=10**18)
+    session, recording = recorded(tmp_path, with_media=True, limits=full)
+    heard = Heard(recording)
+    assert heard.came.wait(20)
+    recording._keeper.join(20)
+    session.run()
+    assert (session.error, session.counts.frames) == (None, 90)
+    kept = read_manifest(recording.finish())
+    assert kept["state"] == "complete"
+    assert kept["recorded"]["stopped"].startswith("The disk is full")
+    assert kept["counts"]["media_end_s"] < 3
+    assert heard.texts == [kept["recorded"]["stopped"]]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_disk_that_is_almost_full_is_told_once(tmp_path: Path) -> None:
+    session, recording = recorded(tmp_path, limits=DiskLimits(warn_bytes=10**18, stop_bytes=0))
+    heard = Heard(recording)
+    assert heard.came.wait(20)
+    session.run()
+    kept = read_manifest(recording.finish())
+    assert kept["recorded"]["stopped"] is None
+    assert len(heard.texts) == 1
+    assert heard.texts[0].startswith("The disk is almost full")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_that_is_taken_away_is_told(tmp_path: Path) -> None:
+    session, recording = recorded(tmp_path, with_media=True)
+    shutil.rmtree(recording.folder)
+    heard = Heard(recording)
+    assert heard.came.wait(20)
+    session.run()
+    with pytest.raises(RecordingError, match="it is not there any more"):
+        recording.finish()
+    assert session.error is None
+    assert len(heard.texts) == 1
+
+
+def test_trouble_before_anybody_listens_is_kept_for_them(tmp_path: Path) -> None:
+    _, recording = recorded(tmp_path)
+    recording.mark(float("nan"), "nowhere")
+    heard = Heard(recording)
+    assert len(heard.texts) == 1
+    assert "expected finite numbers" in heard.texts[0]
+    recording.discard()
+
+
+def test_the_end_is_bounded_where_the_disk_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang, reached = threading.Event(), threading.Event()
+
+    def never(_: MediaWriter) -> None:
+        reached.set()
+        hang.wait(60)
+
+    for name, value in (("_LOOK", 0.005), ("_PATIENCE", 0.05)):
+        monkeypatch.setattr(recording_module, name, value)
+    monkeypatch.setattr(MediaWriter, "sync", never)
+    session, recording = recorded(tmp_path, with_media=True)
+    session.run()
+    assert reached.wait(20)
+    with pytest.raises(RecordingError, match="the disk has not answered"):
+        recording.finish()
+    hang.set()
+    recording._keeper.join(20)
+    recording.discard()
+
+
+def test_spans_and_traces_are_on_disk_at_once(tmp_path: Path) -> None:
+    _, recording = recorded(tmp_path)
+    recording.mark(1.0, "talk", id="a", open=True)
+    recording.mark(1.0, "talk", t1=2.0, id="a")
+    recording.mark(1.0, "talk", t1=2.0, id="a", void=True)
+    recording.trace(1.5, "valence", -0.25, "P 1")
+    lines = [json.loads(line) for line in (recording.folder / "markers.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["t1"], line.get("open"), line.get("void")) for line in lines] == [
+        ("a", None, True, None),
+        ("a", 2.0, None, None),
+        ("a", 2.0, None, True),
+    ]
+    (sample,) = (recording.folder / "traces.jsonl").read_text().splitlines()
+    assert json.loads(sample) == {"t": 1.5, "tier": "valence", "value": -0.25, "by": "P 1"}
+    recording.discard()
 
 
 def test_a_marker_is_on_disk_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dmd_runtime.config import SessionConfig
-from dmd_runtime.messages import FaceObservation, Reading, Word
+from dmd_runtime.messages import FaceObservation, Health, Reading, Word
 from dmd_runtime.modality import Graph
 from dmd_runtime.sources.file import FileSource
 from dmd_runtime.streaming.session import Session
@@ -74,6 +74,11 @@ def test_a_paced_run_that_waited_for_everything_equals_the_exact_one(toolbox: To
     assert all(all(r.settled.values()) for r in paced.of(Reading))
     if made.counts.frames_dropped:
         pytest.skip(f"the machine was too busy: {made.counts.frames_dropped} pictures were dropped")
+    if coalesced := made.words.figures()["coalesced"]:
+        pytest.skip(f"the machine was too busy: {coalesced:g} decodings of open speech were left out")
+    figures = paced.of(Health)[-1].stages["words"]
+    assert {"cadence_s", "rtf", "depth", "lag_s", "committed_mean_s", "committed_p95_s"} <= set(figures)
+    assert [_timeless(w) for w in paced.of(Word)] == [_timeless(w) for w in talker.of(Word)]
     assert [_timeless(r) for r in paced.of(Reading)] == [_timeless(r) for r in talker.of(Reading)]
 
 

@@ -43,7 +43,7 @@ def test_without_any_model_file_nothing_is_left_and_the_reasons_are_told(
     assert [r.getMessage().split()[1] for r in caplog.records] == ["face_landmarker", "whisper-tiny.en"]  # each once
     info = SourceInfo(kind="device", name="both", has_video=True, has_audio=True)
     assert set(toolbox.absent_for(info)) == {V, A, L}
-    voice = toolbox.sound(partial=False)
+    voice = toolbox.sound()
     said = [*voice.push(AudioBlock(seq=0, t=0.0, samples=np.zeros(1600, np.float32), rate=16_000)), *voice.finish()]
     assert {type(m) for m in said} >= {SpeechActivity, FeatureBlock}  # voice activity goes on; the voice settles
     assert all(m.settled_until == FOREVER for m in said if isinstance(m, FeatureBlock))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop.capture.sample_clock import SampleClock
-from desktop.capture.sound_track import BLOCK, Resampler, SoundTrack, mono
+from desktop.capture.sound_track import BLOCK, Resampler, SoundTrack, Stretcher, mono
 from dmd_runtime import ANALYSIS_RATE, AudioBlock
 from dmd_runtime.features.acoustic import AcousticExtractor
 from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, numbered_samples
@@ -94,6 +94,55 @@ def test_samples_too_many_are_cut_out_and_time_goes_on() -> None:
     (cut,) = steps[steps != 1] - 1
     assert cut == pytest.approx(0.1 * RATE, abs=2)
     assert track.clock.corrected == cut
+
+
+def stretched(ppm: float, seconds: float, size: int, tone: float = 1000.0) -> tuple[list[AudioBlock], SampleClock]:
+    """What a device that runs ``ppm`` fast makes of a tone, in chunks of ``size`` that each come at their time."""
+    track, rate = SoundTrack(), RATE * (1 + ppm * 1e-6)
+    blocks = track.begin(0.0)
+    for first in range(0, round(seconds * RATE), size):
+        wave = 0.5 * np.sin(2 * np.pi * tone * np.arange(first, first + size) / rate)
+        blocks += track.add(wave.astype(np.float32), (first + size) / rate)
+    return [*blocks, *track.finish()], track.clock
+
+
+@pytest.mark.parametrize("size", [100, 512, 1600])
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_a_tone_of_a_device_that_runs_fast_or_slow_is_heard_as_it_was(ppm: float, size: int) -> None:
+    """In session time it has its frequency and its phase, and nothing else is to be heard."""
+    blocks, clock = stretched(ppm, 90.0, size)
+    check_tiling(blocks)
+    assert not any(block.lost for block in blocks)
+    assert sum(len(block.samples) for block in blocks) == clock.count
+    for begin in (60.0, 85.0):
+        heard = np.concatenate([block.samples for block in blocks if begin <= block.t < begin + 1])
+        t = next(block.t for block in blocks if block.t >= begin) + np.arange(len(heard)) / RATE
+        waves = np.stack([np.sin(2e3 * np.pi * t), np.cos(2e3 * np.pi * t)], axis=1)
+        (a, b), *_ = np.linalg.lstsq(waves, heard.astype(np.float64), rcond=None)
+        assert np.hypot(a, b) == pytest.approx(0.5, rel=0.02)  # the phase goes on moving by less than 1e-4 of it
+        assert np.abs(np.diff(heard, 2)).max() < 0.5 * (2 * np.pi * 1000 / RATE) ** 2 * 1.01  # no click
+
+
+def test_between_samples_the_sound_is_what_it_was() -> None:
+    random = np.random.default_rng(0)
+    at = np.sort(random.uniform(100, 900, 500))
+    for tone, most in ((300, 1e-4), (3000, 1e-4), (7000, 1e-3)):
+        wave = np.sin(2 * np.pi * tone * np.arange(1000) / RATE).astype(np.float32)
+        stretcher = Stretcher()
+        found = np.concatenate([stretcher(wave, at), stretcher.finish()])
+        assert np.abs(found - np.sin(2 * np.pi * tone * at / RATE)).max() < most
+
+
+@settings(deadline=None)
+@given(cuts=st.lists(st.integers(0, 3000), max_size=10), seed=st.integers(0, 2**16))
+def test_stretching_is_the_same_however_it_is_cut(cuts: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    wave = random.normal(0, 0.1, 3000).astype(np.float32)
+    at = np.arange(0, 2999.5, 0.9993)
+    whole, pieces = Stretcher(), Stretcher()
+    at_once = np.concatenate([whole(wave, at), whole.finish()])
+    parts = [pieces(wave[a:b], at[(at >= a) & (at < b)] - a) for a, b in itertools.pairwise(sorted({0, 3000, *cuts}))]
+    assert np.abs(np.concatenate([*parts, pieces.finish()]) - at_once).max() < 1e-5
 
 
 @settings(deadline=None, max_examples=30)

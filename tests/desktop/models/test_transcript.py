@@ -196,6 +196,16 @@ def test_lag_is_counted_from_the_oldest_voice_without_final_words() -> None:
     assert lag.behind(13.0) is None
 
 
+def test_a_committed_word_of_an_utterance_that_goes_on_ends_the_waiting_for_it() -> None:
+    lag = SpeechLag()
+    lag.take_activity(activity(12.0, spans=[Span(10.0, 12.0)]))
+    lag.take_utterance(replace(utterance(0, words("we", 10.0, committed=False), final=False), span=Span(10.0, 12.0)))
+    assert lag.behind(12.5) == pytest.approx(2.5)
+    said = words("we", 10.0)
+    lag.take_utterance(replace(utterance(0, said, final=False), span=Span(10.0, 12.0)))
+    assert lag.behind(12.5) == pytest.approx(12.5 - said[-1].span.end)
+
+
 def test_lag_does_not_need_every_message() -> None:
     lag = SpeechLag()
     for t in (10.0, 10.1, 10.2):  # "speaking" alone, the spans were in messages that were skipped
