@@ -134,6 +134,10 @@ class Archive(QObject):
         """Go to the replay of a session, at a moment of it."""
         page = self.replay
         assert self._session is not None
+        marks, edits = self._window.models.annotating, page.editing.edits
+        edits.marks.set_sets(marks.sets)
+        edits.marks.choose(marks.chosen.name)
+        edits.set_rater(edits.rater if edits.rater != "user" else self._store.now.recorded_by)
         self._start = t
         self._session.open(folder)
         self._go_to(page)

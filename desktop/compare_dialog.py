@@ -53,10 +53,10 @@ class CompareDialog(TitledDialog):
         self.first, self.second = QComboBox(), QComboBox()
         row = QHBoxLayout()
         row.setSpacing(GAP)
-        for name, box in ((_tr("First"), self.first), (_tr("Second"), self.second)):
-            box.setAccessibleName(name)
+        for name, choice in ((_tr("First"), self.first), (_tr("Second"), self.second)):
+            choice.setAccessibleName(name)
             row.addWidget(Label(name, dim=True))
-            row.addWidget(box, 1)
+            row.addWidget(choice, 1)
         self.column.addLayout(row)
         self.view = CompareView()
         self.column.addWidget(self.view, 1)
@@ -106,14 +106,16 @@ class CompareDialog(TitledDialog):
             self._asked = None
             self.view.show_remark(
                 _tr(
-                    "There is nothing to compare: it takes two tiers of emotion labels, or two traces, or one of them and readings of the model."
+                    "There is nothing to compare: it takes two tiers of emotion labels, or two traces, "
+                    "or one of them and readings of the model."
                 )
             )
             return
         self._asked = (first, second)
         self.view.show_remark(_tr("Comparing …"))
         about = _tr(
-            "Intervals draw blocks of 10 s: neighbouring moments are not independent. Krippendorff's alpha pools what both said."
+            "Intervals draw blocks of 10 s: neighbouring moments are not independent. "
+            "Krippendorff's alpha pools what both said."
         )
         if (first.is_model or second.is_model) and first.kind.value == "trace":
             about = _tr("The model's sentiment over three is close to expressed valence, and not the same. ") + about

@@ -174,6 +174,7 @@ class EditingPanel(QWidget):
 
     def _turn(self) -> None:
         self._timeline.editable = self.editing.is_on
+        self.edits.track.lead_with_tiers(self.editing.is_on)
         if not self.editing.is_on:
             self.tiers.hide_model.setChecked(False)
             if self.dialog is not None:

@@ -76,8 +76,8 @@ class ItemDialog(TitledDialog):
         self.stop.setEnabled(item.t1 is not None)
         self.note = QLineEdit(item.note)
         self.note.setAccessibleName(_tr("Note"))
-        for widget in (self.lasts, self.stop):
-            widget.setVisible(tier.kind is not TierKind.POINT)
+        self.lasts.setVisible(tier.kind is not TierKind.POINT)
+        self.stop.setVisible(tier.kind is not TierKind.POINT)
         self._must_last = tier.kind is TierKind.CATEGORY
         grid = QGridLayout()
         grid.setHorizontalSpacing(theme.GAP)
@@ -191,6 +191,7 @@ def _seconds(name: str, value: float, end: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setAccessibleName(name)
     box.setDecimals(3)
+    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)  # the arrow keys do the same
     box.setRange(0.0, max(end, value))
     box.setSingleStep(0.1)
     box.setSuffix(_tr(" s"))

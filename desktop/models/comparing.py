@@ -29,7 +29,7 @@ class Side:
 def sides(annotations: Annotations, readings: Readings | None, analysis: str = "") -> tuple[Side, ...]:
     """The raters' labels and traces, then what the model says in the readings that are shown."""
     found = [
-        Side(title=f"{tier.name} · {tier.by}", kind=tier.kind, tier=lambda tier=tier: tier)
+        Side(title=f"{tier.name} · {tier.by}", kind=tier.kind, tier=_kept(tier))
         for tier in annotations.tiers
         if tier.kind in COMPARABLE
     ]
@@ -42,6 +42,10 @@ def sides(annotations: Annotations, readings: Readings | None, analysis: str = "
             Side(title=valence, kind=TierKind.TRACE, tier=cache(lambda: model_valence_tier(readings)), is_model=True),
         ]
     return tuple(found)
+
+
+def _kept(tier: Tier) -> Callable[[], Tier]:
+    return lambda: tier
 
 
 def figure_name(name: str) -> str:
@@ -72,10 +76,9 @@ def interval_text(name: str, low: float, high: float) -> str:
 
 def amount_text(agreement: Agreement) -> str:
     """How much was compared."""
-    text = translate(
-        "comparing", "n = {0} cells of {1:g} s in which both said something; the first in {2}, the second in {3}"
-    )
-    return text.format(agreement.n, agreement.step, agreement.n_first, agreement.n_second)
+    both = translate("comparing", "n = {0} cells of {1:g} s in which both said something;")
+    each = translate("comparing", "the first in {2}, the second in {3}")
+    return f"{both} {each}".format(agreement.n, agreement.step, agreement.n_first, agreement.n_second)
 
 
 def reason_text(agreement: Agreement) -> str:

@@ -167,6 +167,8 @@ class TrackModel(QObject):
     series, spoken, annotations
     hides_model : bool
         Whether ``series`` is None whatever was read: a rater is not to be influenced.
+    tiers_first : bool
+        Whether annotations stand above what the model says, as while they are edited.
     tiers : tuple of TierRow
         The annotations', for drawing.
     lanes : tuple of (Graph, Edge)
@@ -194,7 +196,7 @@ class TrackModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.lanes: tuple[Lane, ...] = DEFAULT_LANES
-        self.hides_model = False
+        self.hides_model = self.tiers_first = False
         self.revision = 0
         self._clear()
 
@@ -233,6 +235,11 @@ class TrackModel(QObject):
         """Show these readings."""
         self._read = series
         self.series = None if self.hides_model else series
+        self._touch()
+
+    def lead_with_tiers(self, first: bool) -> None:
+        """Show annotations above everything, or between words and coverage."""
+        self.tiers_first = first
         self._touch()
 
     def hide_model(self, hides: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,7 @@ class ReplayEditing(QObject):
         self._worker = Worker("dmd-annotations")
         self._reading: Path | None = None
         self._unsaved: dict[Path, AnnotationStore] = {}
+        self._copied: set[Path] = set()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
@@ -153,6 +155,7 @@ class ReplayEditing(QObject):
             self._unsaved[store.folder] = store
             self.flush()
         if store.folder in self._unsaved:
+            self._copied.add(store.folder)
             _put_aside(store)
         self.edits.end()
         self.is_on = False
@@ -172,6 +175,9 @@ class ReplayEditing(QObject):
     def _note_written(self, store: AnnotationStore, problem: str) -> None:
         if store.is_saved or not store.folder.is_dir():  # a session that was deleted takes its annotations along
             self._unsaved.pop(store.folder, None)
+            if store.folder in self._copied:
+                self._copied.remove(store.folder)
+                _throw_away(store.folder)
         if problem and store.folder in self._unsaved:
             self._tell(problem)
             self._timer.start(AGAIN_MS)
@@ -202,14 +208,27 @@ def _saving(store: AnnotationStore) -> str:
     return ""
 
 
-def _put_aside(store: AnnotationStore) -> None:
-    """Keep a copy where the program may write."""
+def _aside(folder: Path) -> Path:
+    """Where the program may write what cannot be written to ``folder``."""
     root = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
-    name = hashlib.sha256(str(store.folder.resolve()).encode()).hexdigest()[:12]
-    folder = root / "unsaved annotations" / f"{store.folder.name}-{name}"
+    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]
+    return root / "unsaved annotations" / f"{folder.name}-{name}"
+
+
+def _put_aside(store: AnnotationStore) -> None:
+    """Keep a copy: the program may end before it can be saved."""
+    folder = _aside(store.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_annotations(folder, store.annotations)
         logger.error("%s: annotations could not be saved there; a copy is in %s", store.folder, folder)
     except (DMDError, OSError) as error:
         logger.error("%s: annotations could not be saved there, and no copy either: %s", store.folder, error)
+
+
+def _throw_away(folder: Path) -> None:
+    """The copy is not needed any more, or its session was deleted."""
+    try:
+        shutil.rmtree(_aside(folder))
+    except OSError as error:
+        logger.warning("%s: %s", folder, error)

@@ -13,6 +13,11 @@ from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import Tier, TierKind
 
 _KEY: Final = Qt.ItemDataRole.UserRole
+_STYLE: Final = """
+QListWidget { background: transparent; }
+QListWidget::item { padding: 4px 6px; border-radius: 6px; }
+QListWidget::item:selected { background: palette(alternate-base); color: palette(text); }
+"""
 
 
 class TierEditor(TitledCard):
@@ -40,6 +45,8 @@ class TierEditor(TitledCard):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click keys still go to the timeline
+        self.list.setStyleSheet(_STYLE)
         self.list.currentItemChanged.connect(self._choose)
         self.list.itemDoubleClicked.connect(lambda _: self.rename_wanted.emit())
         self.body.addWidget(self.list, 1)
@@ -54,7 +61,7 @@ class TierEditor(TitledCard):
         )
         self.hide_model = QCheckBox(self.tr("Hide the model"))
         self.hide_model.setToolTip(self.tr("Nothing that the model says is shown, so that it does not influence you"))
-        for buttons in ((self.item, self.new, self.rename, self.remove), (self.hide_model, self.compare)):
+        for buttons in ((self.item, self.new), (self.rename, self.remove), (self.hide_model, self.compare)):
             row = QHBoxLayout()
             row.setSpacing(0)
             for button in buttons:
@@ -101,13 +108,13 @@ class TierEditor(TitledCard):
 
     def _words(self, tier: Tier) -> str:
         forms = {
-            TierKind.POINT: self.tr("{0} moments"),
-            TierKind.SPAN: self.tr("{0} items"),
-            TierKind.CATEGORY: self.tr("{0} labels"),
-            TierKind.TEXT: self.tr("{0} notes"),
-            TierKind.TRACE: self.tr("{0} samples"),
+            TierKind.POINT: self.tr("moments: {0}"),
+            TierKind.SPAN: self.tr("items: {0}"),
+            TierKind.CATEGORY: self.tr("labels: {0}"),
+            TierKind.TEXT: self.tr("notes: {0}"),
+            TierKind.TRACE: self.tr("samples: {0}"),
         }
-        return f"{tier.name} · {tier.by} – {forms[tier.kind].format(len(tier.items))}"
+        return f"{tier.name} · {tier.by}   {forms[tier.kind].format(len(tier.items))}"
 
     def _choose(self, line: QListWidgetItem | None) -> None:
         key = None if line is None else line.data(_KEY)

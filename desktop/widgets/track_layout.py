@@ -132,7 +132,7 @@ def _wanted(model: TrackModel) -> list[tuple[Kind, int, str]]:
     own = [(Kind.WORDS, 0, "words"), *((Kind.TIER, i, "tier") for i in range(len(model.tiers)))]
     if model.hides_model:
         return own
-    rows += own
+    rows = own + rows if model.tiers_first else rows + own
     return rows + [(Kind.COVERAGE, i, "coverage") for i in range(3)]
 
 

@@ -71,7 +71,9 @@ def readout_at(model: TrackModel, t: float, hit: Hit | None) -> Readout:
     lines: list[tuple[QColor | None, str]] = []
     series = model.series
     number = row_at(series, t)
-    if series is None or number is None:
+    if model.hides_model:
+        pass
+    elif series is None or number is None:
         lines.append((None, translate("track", "no reading yet")))
     else:
         values = series.emotions[number]

@@ -206,7 +206,7 @@ class MediaWriter:
 
     @property
     def _has_room(self) -> bool:
-        return self._held.frames < _FRAMES and self._held.samples < _SAMPLES
+        return self.failure is not None or (self._held.frames < _FRAMES and self._held.samples < _SAMPLES)
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
@@ -216,6 +216,7 @@ class MediaWriter:
             self.failure = RecordingError(f"{self.path}: cannot be written: {reason}")
             self._waiting.clear()
             self._held = _Amount()
+            self._changed.notify_all()  # whoever waits for room waits for nothing
         logger.error("%s", self.failure)
         if self._on_failure is not None:
             self._on_failure(self.failure)
