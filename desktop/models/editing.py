@@ -17,7 +17,7 @@ from dmd_runtime import Annotations, AnnotationStore, DMDError, Item, KnownTier,
 
 LEAST: Final = 0.02
 """Seconds; a span that is dragged shorter is not."""
-_STROKE_MS: Final = 400  # between looks at a trace while it is drawn: a long one takes a while to be made a row
+_STROKE_MS: Final = 800  # between looks at a trace while it is drawn: two hours take 0.1 s to be made a row
 
 
 class EditingModel(QObject):

@@ -77,6 +77,12 @@ class Figures:
         Seconds that the committed words are behind the voice.
     disk_left : float
         Seconds that can still be recorded.
+    word_mean, word_p95 : float
+        Seconds from the end of a word to its commitment, over the last minute or two of talk.
+    first_word_p50 : float
+        Seconds from the beginning of an utterance to its first word, tentative or not.
+    speech_load : float
+        Seconds of work for a second of speech.
     """
 
     preview_fps: float | None = None
@@ -90,6 +96,10 @@ class Figures:
     cpu_percent: float | None = None
     rss_mb: float | None = None
     disk_left: float | None = None
+    word_mean: float | None = None
+    word_p95: float | None = None
+    first_word_p50: float | None = None
+    speech_load: float | None = None
     stages: tuple[StageFigures, ...] = ()
 
 
@@ -223,6 +233,7 @@ class HealthModel(QObject):
         """Everything as it is now."""
         health = self._health
         stages = () if health is None else tuple(_stage(name, dict(s)) for name, s in health.stages.items())
+        words = {} if health is None else health.stages.get("words", {})
         return Figures(
             preview_fps=self._fps,
             face_rate=next((s.rate for s in stages if s.name == "visual"), None),
@@ -235,6 +246,10 @@ class HealthModel(QObject):
             cpu_percent=None if health is None else health.cpu_percent,
             rss_mb=None if health is None else health.rss_mb,
             disk_left=self._disk,
+            word_mean=words.get("committed_mean_s"),
+            word_p95=words.get("committed_p95_s"),
+            first_word_p50=words.get("first_partial_p50_s"),
+            speech_load=words.get("rtf"),
             stages=stages,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import time
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,8 @@ from dmd_runtime import AnnotationStore, DMDError, is_held, write_annotations
 logger = logging.getLogger(__name__)
 
 SAVE_MS: Final = 700
-"""From an edit until it is written; further edits do not put it off."""
+"""From an edit until it is written; further edits do not put it off. Where writing takes long, five times as long."""
+_AT_MOST_MS: Final = 4000
 AGAIN_MS: Final = 5000
 """From a failure until it is tried again."""
 UNSAVED: Final = "unsaved annotations"
@@ -31,7 +33,7 @@ class ReplayEditing(QObject):
     """Opens the annotations of a :class:`ReplayModel`'s session for editing; lives on the window's thread.
 
     They are read when :meth:`toggle` is called first, and stay until another session is opened. Each edit is written
-    within a second, by a thread of its own, and what is not yet written when the session goes is written then. What
+    within a second or little more, by a thread of its own, and what is not yet written when the session goes is written then. What
     cannot be written stays here, is tried again, and is found again when its session is opened again; a copy of it
     lies in the program's data folder, should the program end before.
 
@@ -61,6 +63,7 @@ class ReplayEditing(QObject):
         self._reading: Path | None = None
         self._unsaved: dict[Path, AnnotationStore] = {}
         self._copied: set[Path] = set()
+        self._took = 0.0  # s, the last writing
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
@@ -165,12 +168,19 @@ class ReplayEditing(QObject):
         store = self.edits.store
         if store is not None and not store.is_saved:
             self._unsaved[store.folder] = store
-            if not self._timer.isActive() or self._timer.interval() > SAVE_MS:
-                self._timer.start(SAVE_MS)
+            if not self._timer.isActive() or self._timer.interval() > self._wait():
+                self._timer.start(self._wait())
+
+    def _wait(self) -> int:
+        """Milliseconds; two hours of a trace take 0.4 s to write, in which the window is slow."""
+        return int(min(_AT_MOST_MS, max(SAVE_MS, 5000 * self._took)))
 
     def _write(self, store: AnnotationStore) -> None:
         """On the worker's thread."""
-        self._written.emit(store, _saving(store))
+        began = time.perf_counter()
+        problem = _saving(store)
+        self._took = time.perf_counter() - began
+        self._written.emit(store, problem)
 
     def _note_written(self, store: AnnotationStore, problem: str) -> None:
         if store.is_saved or not store.folder.is_dir():  # a session that was deleted takes its annotations along
@@ -182,7 +192,7 @@ class ReplayEditing(QObject):
             self._tell(problem)
             self._timer.start(AGAIN_MS)
         elif self._unsaved:
-            self._timer.start(SAVE_MS)
+            self._timer.start(self._wait())
         else:
             self.model.live.notice(UNSAVED, None)
             self.saved.emit()

@@ -137,6 +137,9 @@ class HealthPanel(TitledCard):
         self._figures["age"].setToolTip(self.tr("From a picture's capture to the screen"))
         self._figures["dropped"].setToolTip(self.tr("Pictures skipped within the last minute, of those due"))
         self._figures["cpu"].setToolTip(self.tr("100 % is one core"))
+        self._figures["words"].setToolTip(self.tr("From the end of a word to its commitment"))
+        self._figures["first"].setToolTip(self.tr("From the beginning of speech to its first word, tentative or not"))
+        self._figures["work"].setToolTip(self.tr("Recognition keeps up below 1; above, it decodes less often"))
         for i, figure in enumerate(self._figures.values()):
             grid.addWidget(figure, i // 3, i % 3)
         for column in range(3):
@@ -161,6 +164,9 @@ class HealthPanel(TitledCard):
             "lag": self.tr("speech lag"),
             "cpu": self.tr("CPU"),
             "memory": self.tr("memory"),
+            "words": self.tr("words mean / p95"),
+            "first": self.tr("first word p50"),
+            "work": self.tr("speech work"),
         }
 
     def _prepare_table(self) -> None:
@@ -190,6 +196,13 @@ class HealthPanel(TitledCard):
         show["lag"](_unit(f.speech_lag, self.tr("{0:.1f} s")))
         show["cpu"](_unit(f.cpu_percent, self.tr("{0:.0f} %")))
         show["memory"](_unit(f.rss_mb, self.tr("{0:.0f} MB")))
+        if f.word_mean is not None and f.word_p95 is not None:
+            show["words"](self.tr("{0:.1f} / {1:.1f} s").format(f.word_mean, f.word_p95))
+        else:
+            show["words"]("–")
+        show["first"](_unit(f.first_word_p50, self.tr("{0:.1f} s")))
+        late = Severity.AMBER if f.speech_load is not None and f.speech_load >= 1 else Severity.GOOD
+        show["work"](_unit(f.speech_load, self.tr("{0:.2f} × real time")), late)
         self._stages.show(f.stages)
 
     def _drawn(self, f: Figures) -> str:

@@ -1,0 +1,43 @@
+"""What the window gives to whoever annotates a replay, and that leaving it keeps what was edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from desktop.app import App
+from dmd_runtime import TierKind, read_annotations
+from tests.desktop.app_fixtures import make, shown
+from tests.desktop.session_fixtures import loader
+from tests.recording.replayable import write_session
+
+__all__ = ["loader", "make"]
+
+
+def test_sets_rater_and_m_are_those_of_the_window_and_leaving_saves(
+    make: Callable[..., App], qtbot: QtBot, tmp_path: Path
+) -> None:
+    app = shown(make(), qtbot)
+    app._store.update(session_root=str(tmp_path), recorded_by="carla")
+    folder = write_session(tmp_path / "sub-p01" / "ses-a", media=False)
+    app.archive.open(folder)
+    page = app.archive.replay
+    app.window.activateWindow()
+    qtbot.waitUntil(lambda: len(page.model.track.tiers) == 2)
+    with qtbot.waitSignal(page.editing.changed):
+        page.controls.edit.click()
+    edits = page.editing.edits
+    assert edits.marks.sets == app.models.annotating.sets
+    page.model.seek(1.0)
+    qtbot.keyClick(page.timeline, Qt.Key.Key_M)
+    assert [item.t0 for item in edits.annotations.tier(("marker", "carla")).items] == [1.0]
+    assert app.models.annotating.marks == ()  # the live page has the same key
+    edits.add_tier("late", TierKind.POINT)
+    app.window.actions_.sessions.trigger()
+    assert ("late", "carla") in read_annotations(folder)
+    page.editing.edits.rename_tier("later", "carla")
+    app.archive.close()
+    assert ("later", "carla") in read_annotations(folder)
