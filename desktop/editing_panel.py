@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton,
 
 from desktop import theme
 from desktop.models.track import TierKey
-from desktop.replay.editing import ReplayEditing
+from desktop.replay.editing import UNSAVED, ReplayEditing
 from desktop.tier_dialogs import ItemDialog, TierDialog
 from desktop.widgets.labels import Label
 from desktop.widgets.marker_palette import MarkerPalette
@@ -94,10 +94,12 @@ class EditingPanel(QWidget):
         line = self.rater.lineEdit()
         assert line is not None
         line.editingFinished.connect(self._take_rater)
+        line.returnPressed.connect(lambda: timeline.setFocus(Qt.FocusReason.OtherFocusReason))
         self.rater.activated.connect(lambda _: self._take_rater())
         edits.changed.connect(self._follow)
         self.editing.changed.connect(self._turn)
         self.editing.saved.connect(self._follow_state)
+        self.editing.model.live.notices_changed.connect(self._follow_state)
         self.tiers.item_wanted.connect(self.ask_new_item)
         self.tiers.tier_wanted.connect(self.ask_new_tier)
         self.tiers.rename_wanted.connect(self.ask_tier_name)
@@ -195,5 +197,6 @@ class EditingPanel(QWidget):
         self._follow_state()
 
     def _follow_state(self) -> None:
-        kept = self.editing.is_saved
-        self.state.setText(self.tr("saved") if kept else self.tr("saving …"))
+        failed = UNSAVED in self.editing.model.live.notices
+        words = self.tr("not saved") if failed else self.tr("saving …")
+        self.state.setText(self.tr("saved") if self.editing.is_saved else words)

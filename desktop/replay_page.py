@@ -68,6 +68,7 @@ class ReplayPage(QWidget):
         self.timeline = ReplayTimeline(model.track)
         self.editing = ReplayEditing(model, self)
         self.panel = EditingPanel(self.editing, self.timeline)
+        self.comparing: CompareDialog | None = None
         self.states = ReplayStates(model)
         self.notices = NoticeBar(model.live)
         self._stack = QStackedWidget()
@@ -247,9 +248,14 @@ class ReplayPage(QWidget):
         dialog = CompareDialog(
             self.editing.edits.annotations, model.readings, analysis=model.analysis, parent=self.window()
         )
-        dialog.finished.connect(dialog.deleteLater)
         self.comparing = dialog
+        dialog.finished.connect(self._end_comparing)
         dialog.open()
+
+    def _end_comparing(self) -> None:
+        if self.comparing is not None:
+            self.comparing.deleteLater()
+            self.comparing = None
 
     def _follow_editing(self) -> None:
         editing = self.editing.is_on

@@ -29,8 +29,9 @@ _SETTLE = 10.0  # s in which what is above that shrinks to a third
 _EVIDENCE = 5  # s whose median is followed: one busy moment is none
 _EVERY = 1.0  # s of which the least delay is kept
 _POINTS = 64  # of the line through the delays; when full, neighbours become one
+_JUMP = 0.1  # s of a step that no device's rate explains: the machine slept, or sound was lost and nobody said so
 _SURE_PPM = 50.0  # three standard errors of a drift that is told
-_FEWEST = 8  # points of a line
+_FEWEST = 16  # points of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,8 @@ class SampleClock:
         self.corrected += abs(samples)
         self._shift += samples / self.rate
         self._surplus = max(0, -samples)
+        if abs(samples) > _JUMP * self.rate:
+            self._line = _Line()
         return self._lose(samples)
 
     def _lose(self, samples: int) -> int:

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """A thread of its own for one kind of work; starts with the first.
+    """A thread for one kind of work, there as long as there is any: a window that is idle has none too many.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Worker:
         self._name = name
         self._newest_first = newest_first
         self._jobs: deque[Callable[[], None]] = deque()
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -37,7 +37,6 @@ class Worker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-            self._changed.notify()
 
     def clear(self) -> None:
         """Forget what has not begun."""
@@ -49,16 +48,16 @@ class Worker:
         with self._changed:
             self._closing = True
             self._jobs.clear()
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(timeout)
-        return self._thread is None or not self._thread.is_alive()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        return thread is None or not thread.is_alive()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closing)
-                if self._closing:
+                if not self._jobs:
+                    self._thread = None
                     return
                 job = self._jobs.pop() if self._newest_first else self._jobs.popleft()
             try:

@@ -33,9 +33,9 @@ class ReplayEditing(QObject):
     """Opens the annotations of a :class:`ReplayModel`'s session for editing; lives on the window's thread.
 
     They are read when :meth:`toggle` is called first, and stay until another session is opened. Each edit is written
-    within a second or little more, by a thread of its own, and what is not yet written when the session goes is written then. What
-    cannot be written stays here, is tried again, and is found again when its session is opened again; a copy of it
-    lies in the program's data folder, should the program end before.
+    within a second or little more, by a thread of its own, and what is not yet written when the session goes is written
+    then. What cannot be written stays here, is tried again, and is found again when its session is opened again; a copy
+    of it lies in the program's data folder, should the program end before.
 
     Attributes
     ----------

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dmd_runtime import __version__
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
+from dmd_runtime.messages import AudioBlock, Message, VideoFrame
 from dmd_runtime.recording.disk import DiskGuard, DiskLimits
 from dmd_runtime.recording.folder import new_session_folder
 from dmd_runtime.recording.jsonl import seconds
@@ -126,6 +127,7 @@ class Recording:
         self._troubles: list[str] = []
         self._telling = threading.Lock()  # of the two
         self._stopped, self._stopped_at = "", float("inf")
+        self._heard_until = 0.0  # session time, which in an exact run is not the clock's
         self._media: MediaWriter | None = None
         name = label or (Path(info.name).stem if info.kind != "device" else "")
         self.folder = new_session_folder(root, participant=participant, session=name, task=task)
@@ -135,9 +137,12 @@ class Recording:
         manifest["notes"] = notes or None
         if consent is not None:
             manifest["consent"] = {**asdict(consent), "given_at": self._started.isoformat()}
+        undo = contextlib.ExitStack()
         try:
             self._lock = SessionLock(self.folder)
+            undo.callback(self._lock.release)
             self._writer = SessionWriter(self.folder, manifest, marks=session.marks, on_failure=self._tell_failure)
+            undo.callback(self._writer.close)
             if info.kind == "device" or (with_media and info.media is None):
                 self._media = MediaWriter(
                     self.folder,
@@ -149,11 +154,13 @@ class Recording:
             elif with_media and info.media is not None:
                 self._writer.add_media(Path(str(info.media["path"])))
         except RecordingError:
+            undo.close()
             self._remove()
             raise
         session.subscribe(self._writer)
         if self._media is not None:
             session.subscribe(self._media)
+        session.subscribe(self._follow)
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="dmd-keeper", daemon=True)
         self._keeper.start()
@@ -264,7 +271,7 @@ class Recording:
             if text:
                 self._tell(text)
             if self._guard.is_full:
-                self._stopped, self._stopped_at = text, self._session.clock.now()
+                self._stopped, self._stopped_at = text, self._heard_until
                 self._stop_media()
                 self._writer.close()
                 return
@@ -281,6 +288,11 @@ class Recording:
     def _end_keeper(self) -> None:
         self._over.set()
         self._keeper.join(_PATIENCE)
+
+    def _follow(self, message: Message) -> None:
+        if isinstance(message, VideoFrame | AudioBlock):
+            end = message.t if isinstance(message, VideoFrame) else message.end
+            self._heard_until = max(self._heard_until, end)
 
     def _tell_failure(self, error: RecordingError) -> None:
         self._tell(str(error))

@@ -32,6 +32,7 @@ def test_sets_rater_and_m_are_those_of_the_window_and_leaving_saves(
     edits = page.editing.edits
     assert edits.marks.sets == app.models.annotating.sets
     page.model.seek(1.0)
+    app.window.actions_.marker.setEnabled(True)  # as while a session runs
     qtbot.keyClick(page.timeline, Qt.Key.Key_M)
     assert [item.t0 for item in edits.annotations.tier(("marker", "carla")).items] == [1.0]
     assert app.models.annotating.marks == ()  # the live page has the same key

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.models.replay import ReplayModel
+from desktop.replay.editing import UNSAVED
 from desktop.replay.session import ReplaySession
 from desktop.replay_page import ReplayPage
 from desktop.tier_dialogs import ItemDialog, TierDialog
@@ -153,6 +154,7 @@ def test_label_time_and_note_are_edited(editing: ReplayPage, qtbot: QtBot) -> No
     qtbot.mouseDClick(editing.timeline, LEFT, pos=place(editing, TASK, 3.75))
     dialog = editing.panel.dialog
     assert isinstance(dialog, ItemDialog)
+    assert dialog.start.lineEdit().width() > 100  # its text can be seen
     dialog.label.setCurrentText("writing")
     dialog.stop.setValue(2.0)
     dialog.accept()
@@ -233,6 +235,28 @@ def test_a_note_gives_the_keys_back(editing: ReplayPage, qtbot: QtBot) -> None:
     assert editing.timeline.hasFocus()
 
 
+def test_a_rater_is_named_and_the_keys_come_back(editing: ReplayPage, qtbot: QtBot) -> None:
+    editing.model.seek(2.0)
+    rater = editing.panel.rater
+    rater.setFocus()
+    rater.lineEdit().selectAll()
+    qtbot.keyClicks(rater, "else,")
+    assert editing.editing.is_on
+    assert "game" not in [tier.name for tier in editing.editing.edits.annotations.tiers]
+    qtbot.keyClick(rater, KEY.Key_Return)
+    assert editing.timeline.hasFocus()
+    qtbot.keyClick(editing.timeline, KEY.Key_S)
+    assert items(editing, ("game", "else,")) == [(2.0, None, "hit")]
+
+
+def test_a_key_compares_what_is_here(page: ReplayPage, qtbot: QtBot) -> None:
+    qtbot.keyClick(page.timeline, KEY.Key_K)
+    assert page.comparing is not None
+    assert "nothing to compare" in page.comparing.view.text
+    page.comparing.reject()
+    assert page.comparing is None
+
+
 def test_arrows_draw_on_the_pad(editing: ReplayPage, qtbot: QtBot) -> None:
     editing.model.seek(2.0)
     editing.panel._choice.button(1).click()
@@ -288,3 +312,20 @@ def test_everything_that_takes_keys_has_a_name(editing: ReplayPage) -> None:
         and not widget.objectName().startswith("qt_")
     ]
     assert nameless == []
+
+
+def test_what_cannot_be_saved_is_on_screen_and_can_be_tried_again(
+    editing: ReplayPage, folder: Path, qtbot: QtBot
+) -> None:
+    (folder / "annotations.json").mkdir()
+    editing.editing.edits.add_tier("late", TierKind.POINT)
+    lines = editing.notices._lines
+    qtbot.waitUntil(lambda: UNSAVED in lines)
+    assert "cannot be written" in lines[UNSAVED].notice.text
+    assert editing.panel.state.text() == "not saved"
+    (folder / "annotations.json").rmdir()
+    with qtbot.waitSignal(editing.editing.saved):
+        lines[UNSAVED].button.click()
+    assert UNSAVED not in lines
+    assert editing.panel.state.text() == "saved"
+    assert ("late", "user") in read_annotations(folder)

@@ -5,19 +5,24 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
+from dmd_runtime.messages import Message, VideoFrame
+from dmd_runtime.recording import disk, media_writer
 from dmd_runtime.recording import manifest as manifest_module
-from dmd_runtime.recording import media_writer
 from dmd_runtime.recording import recording as recording_module
 from dmd_runtime.recording.disk import DiskLimits
 from dmd_runtime.recording.library import find_sessions, session_line, summarise
+from dmd_runtime.recording.lock import is_held
 from dmd_runtime.recording.manifest import read_manifest
 from dmd_runtime.recording.media_writer import MediaWriter
+from dmd_runtime.recording.reader import open_session
 from dmd_runtime.recording.recording import Consent, Recording
 from dmd_runtime.sources.base import ANALYSIS_RATE
 from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, SyntheticSource
@@ -140,6 +145,61 @@ def test_a_full_disk_ends_the_recording_and_not_the_session(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_disk_that_fills_in_the_middle_keeps_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10**12]
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    session, recording = recorded(tmp_path, with_media=True)
+    heard = Heard(recording)
+
+    def fill(message: Message) -> None:
+        if isinstance(message, VideoFrame) and message.seq == 45:
+            free[0] = 1000
+            recording._keeper.join(20)
+
+    session.subscribe(fill)
+    session.run()
+    assert (session.error, session.counts.frames) == (None, 90)
+    folder = recording.finish()
+    found, kept = check_film(folder), read_manifest(folder)
+    assert (found["frames"], found["frames_dropped"], found["audio_lost"]) == (46, 0, 0)
+    assert found["audio_samples"] == pytest.approx(1.5 * ANALYSIS_RATE, abs=512)
+    assert found["stopped"] == heard.texts[-1]
+    assert found["stopped"].startswith("The disk is full (0 MB left): the recording has ended.")
+    assert (kept["state"], kept["counts"]["media_end_s"]) == ("complete", pytest.approx(1.5, abs=0.04))
+    opened = open_session(folder)
+    assert (opened.problems, opened.end) == ([], kept["counts"]["media_end_s"])
+    assert not is_held(folder)
+
+
+def test_a_disk_that_breaks_while_the_source_waits_for_room_ends_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, recording = recorded(tmp_path, with_media=True)
+    writer = recording._media
+    assert writer is not None
+
+    def breaks(*_: object) -> None:
+        with writer._changed:
+            assert writer._changed.wait_for(lambda: not writer._has_room, 20)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(media_writer._File, "picture", breaks)
+    heard = Heard(recording)
+    running = threading.Thread(target=session.run, daemon=True)
+    running.start()
+    running.join(30)
+    assert not running.is_alive()
+    assert session.counts.frames == 90
+    with pytest.raises(RecordingError, match="No space left on device"):
+        recording.finish()
+    assert heard.texts == [str(writer.failure)]
+    assert read_manifest(recording.folder)["state"] == "recording"  # to be recovered
+    assert not is_held(recording.folder)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_disk_that_is_almost_full_is_told_once(tmp_path: Path) -> None:
     session, recording = recorded(tmp_path, limits=DiskLimits(warn_bytes=10**18, stop_bytes=0))
     heard = Heard(recording)
@@ -217,6 +277,33 @@ def test_a_marker_is_on_disk_at_once(tmp_path: Path) -> None:
     expected = {"t0": 1.25, "t1": None, "tier": "marker", "label": "smile", "note": "left", "by": "user"}
     assert json.loads(line) == expected
     recording.discard()
+
+
+def test_the_folder_is_held_until_the_manifest_says_how_it_ended(tmp_path: Path) -> None:
+    session, recording = recorded(tmp_path, with_media=True)
+    held: list[bool] = []
+    session.subscribe(lambda message: held.append(is_held(recording.folder)))
+    session.run()
+    assert held
+    assert all(held)
+    assert is_held(recording.folder)
+    recording.finish()
+    assert not is_held(recording.folder)
+    assert not (recording.folder / ".lock").exists()
+
+
+def test_where_there_can_be_no_film_nothing_is_left_open_or_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RecordingError("no film today")
+
+    monkeypatch.setattr(recording_module, "MediaWriter", refuse)
+    with pytest.raises(RecordingError, match="no film today") as caught:  # which keeps all of it alive
+        recorded(tmp_path, with_media=True)
+    assert caught
+    assert list(tmp_path.rglob("ses-*")) == []
+    assert [file.path for file in psutil.Process().open_files() if str(tmp_path) in file.path] == []
 
 
 def test_a_session_that_never_ran_leaves_no_folder(tmp_path: Path) -> None:

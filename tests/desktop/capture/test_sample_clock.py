@@ -135,6 +135,27 @@ def test_an_hour_stays_within_10_ms_of_the_clock(ppm: float) -> None:
     assert clock.stretched == pytest.approx(-ppm * 1e-6 * 3600 * RATE, abs=0.02 * RATE)
 
 
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_an_hour_with_an_overrun_and_a_suspended_machine_stays_within_10_ms(ppm: float) -> None:
+    """Nobody tells that the machine slept: the clock went on, and samples stopped coming."""
+    device = Device(ppm=ppm, jitter=0.02, seed=3)
+    clock = begin(device)
+    overrun, suspended = 1200, 2400  # s of sound
+    rows, slept = [], {overrun: 3.0, suspended: 600.0}
+    for n, (samples, arrived) in enumerate(device.chunks(3600, 1600)):
+        at, late = n // 10, slept.get(n // 10, 0.0) if n % 10 == 0 else 0.0
+        device.start += late
+        placed = clock.take(samples, arrived + late, overrun=at == overrun and late > 0)
+        rows.append((at, clock.t - clock._phase / RATE - device.now, placed.lost / RATE, placed.dropped))
+    at, error, lost, dropped = np.array(rows).T
+    settled = (at > 60) & ((at < overrun) | (at > overrun + 60)) & ((at < suspended) | (at > suspended + 30))
+    assert np.abs(error[settled]).max() < 0.010
+    assert (lost > 0).sum() == 2  # and nothing else was a step
+    assert lost.sum() == pytest.approx(603, abs=0.1)
+    assert dropped.sum() == 0
+    assert clock.drift_ppm == pytest.approx(ppm, abs=20)
+
+
 def test_a_late_first_chunk_is_made_good_slowly() -> None:
     device = Device()
     clock = SampleClock()
@@ -170,6 +191,20 @@ def test_drift_that_is_told_is_true(ppm: float, jitter: float, seconds: float, s
         assert clock.drift_ppm is not None
     if clock.drift_ppm is not None:
         assert clock.drift_ppm == pytest.approx(ppm, abs=50)
+
+
+@settings(deadline=None, max_examples=10)
+@given(ppm=st.floats(-200, 200), slept=st.floats(0.2, 600), when=st.integers(50, 400), seed=st.integers(0, 2**16))
+def test_a_machine_that_slept_is_no_drift(ppm: float, slept: float, when: int, seed: int) -> None:
+    device = Device(ppm=ppm, jitter=0.005, seed=seed)
+    clock = begin(device)
+    for n, (samples, arrived) in enumerate(device.chunks(500, 4000)):
+        late = slept * (n == when * 4)
+        device.start += late
+        clock.take(samples, arrived + late)
+        if n > 4 * (when + 2 * PATIENCE) and clock.drift_ppm is not None:
+            assert clock.drift_ppm == pytest.approx(ppm, abs=75)
+    assert clock.drift_ppm is not None
 
 
 def test_late_arrivals_are_no_drift() -> None:

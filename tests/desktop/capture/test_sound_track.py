@@ -123,6 +123,17 @@ def test_a_tone_of_a_device_that_runs_fast_or_slow_is_heard_as_it_was(ppm: float
         assert np.abs(np.diff(heard, 2)).max() < 0.5 * (2 * np.pi * 1000 / RATE) ** 2 * 1.01  # no click
 
 
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_nothing_is_heard_beside_a_tone_while_the_correction_sets_in(ppm: float) -> None:
+    blocks, clock = stretched(ppm, 13.0, 512)
+    assert clock.stretch != 0
+    heard = np.concatenate([block.samples for block in blocks]).astype(np.float64)
+    for begin in (4, 6, 8):  # it begins after 6 s
+        spectrum = np.abs(np.fft.rfft(heard[begin * RATE : (begin + 4) * RATE] * np.kaiser(4 * RATE, 16)))
+        away = np.abs(np.fft.rfftfreq(4 * RATE, 1 / RATE) - 1000) > 10
+        assert 20 * np.log10(spectrum[away].max() / spectrum.max()) < -85  # one sample too few: -46 dB
+
+
 def test_between_samples_the_sound_is_what_it_was() -> None:
     random = np.random.default_rng(0)
     at = np.sort(random.uniform(100, 900, 500))
