@@ -61,6 +61,9 @@ class Landmarker:
     def __init__(self, path: Path, *, video: bool) -> None:
         self._mp = import_mediapipe()
         tasks, vision = self._mp.tasks, self._mp.tasks.vision
+        # WORKAROUND: collected as garbage, MediaPipe's object closes itself on whatever thread that is, and waits there
+        # for threads of its own, at times for ever. It is closed by :meth:`close`, or when the process ends.
+        vision.FaceLandmarker.__del__ = _left_alone
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         options = vision.FaceLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(path)),
@@ -98,6 +101,10 @@ class Landmarker:
     def close(self) -> None:
         """Free the model."""
         self._model.close()
+
+
+def _left_alone(_: object) -> None:
+    """Do nothing."""
 
 
 def _face(landmarks: Sequence[Any], categories: Sequence[Any], matrix: Float32) -> Face:
