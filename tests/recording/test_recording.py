@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,11 +181,18 @@ def test_a_disk_that_breaks_while_the_source_waits_for_room_ends_the_wait(
     writer = recording._media
     assert writer is not None
 
+    waits, wait_for = threading.Event(), writer._changed.wait_for
+
+    def noted(is_so: Callable[[], bool], timeout: float | None = None) -> bool:
+        if threading.current_thread() is not writer._thread and not is_so():
+            waits.set()  # the lock is held until it really does
+        return wait_for(is_so, timeout)
+
     def breaks(*_: object) -> None:
-        with writer._changed:
-            assert writer._changed.wait_for(lambda: not writer._has_room, 20)
+        assert waits.wait(20)
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(writer._changed, "wait_for", noted)
     monkeypatch.setattr(media_writer._File, "picture", breaks)
     heard = Heard(recording)
     running = threading.Thread(target=session.run, daemon=True)
