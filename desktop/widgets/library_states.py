@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.models.health import Severity
 from desktop.widgets.centred_page import CentredPage
 from desktop.widgets.labels import Label
+from desktop.widgets.painted import draw_striped_card
 from desktop.widgets.signs import Sign
-
-_STRIPE = 4.0  # px
 
 
 class MessagePage(CentredPage):
@@ -105,15 +104,7 @@ class Bar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint a card with a stripe at its left."""
-        look, painter = theme.theme(), QPainter(self)
+        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area, shape = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), QPainterPath()
-        shape.addRoundedRect(area, theme.RADIUS_SMALL, theme.RADIUS_SMALL)
-        painter.fillPath(shape, look.card)
-        painter.save()
-        painter.setClipPath(shape)
-        painter.fillRect(QRectF(0, 0, _STRIPE, self.height()), theme.WARNING)
-        painter.restore()
-        painter.setPen(QPen(look.line, 1.0))
-        painter.drawPath(shape)
+        draw_striped_card(painter, QRectF(self.rect()))
         painter.end()

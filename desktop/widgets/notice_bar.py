@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Signal
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop import theme
 from desktop.models.health import Severity
 from desktop.models.live import LiveModel, Notice
 from desktop.widgets.labels import Label
+from desktop.widgets.painted import draw_striped_card
 from desktop.widgets.signs import Sign
-
-_STRIPE = 4.0  # px
 
 
 class _Line(QWidget):
@@ -37,19 +36,9 @@ class _Line(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802 - Qt's name
         """Paint a card with a stripe at its left."""
-        colours = theme.theme()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        shape = QPainterPath()
-        shape.addRoundedRect(area, theme.RADIUS_SMALL, theme.RADIUS_SMALL)
-        painter.fillPath(shape, colours.card)
-        painter.save()
-        painter.setClipPath(shape)
-        painter.fillRect(QRectF(0, 0, _STRIPE, self.height()), theme.WARNING)
-        painter.restore()
-        painter.setPen(QPen(colours.line, 1.0))
-        painter.drawPath(shape)
+        draw_striped_card(painter, QRectF(self.rect()))
         painter.end()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QEvent, QRectF, Qt
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from desktop import theme
@@ -15,6 +15,7 @@ RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 CENTRE: Final = Qt.AlignmentFlag.AlignCenter
 SEMI_BOLD: Final = QFont.Weight.DemiBold
 BOLD: Final = QFont.Weight.Bold
+_STRIPE: Final = 4.0  # px
 _KEYS: Final = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
 _RESTYLING: Final = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange, QEvent.Type.FontChange)
 
@@ -112,6 +113,19 @@ def draw_card(painter: QPainter, rect: QRectF, *, focused: bool = False) -> None
         painter.setBrush(colour)
         radius = theme.RADIUS - inset
         painter.drawRoundedRect(rect.adjusted(inset, inset, -inset, -inset), radius, radius)
+
+
+def draw_striped_card(painter: QPainter, rect: QRectF) -> None:
+    """A slim card with a stripe of warning at its left."""
+    look, shape = theme.theme(), QPainterPath()
+    shape.addRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS_SMALL, theme.RADIUS_SMALL)
+    painter.fillPath(shape, look.card)
+    painter.save()
+    painter.setClipPath(shape)
+    painter.fillRect(QRectF(0, 0, _STRIPE, rect.height()), theme.WARNING)
+    painter.restore()
+    painter.setPen(QPen(look.line, 1.0))
+    painter.drawPath(shape)
 
 
 def draw_text(  # noqa: PLR0917  # in the order of QPainter.drawText
