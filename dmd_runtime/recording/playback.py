@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from av.video.frame import VideoFrame as RawFrame
@@ -20,7 +20,7 @@ from dmd_runtime.errors import SourceError
 from dmd_runtime.messages import VideoFrame
 from dmd_runtime.recording.playback_timeline import SAME, MediaTimeline, Medium, media_timeline, medium_of
 from dmd_runtime.sources.probe import Media, open_media
-from dmd_runtime.sources.reader import BROKEN, StreamReader
+from dmd_runtime.sources.reader import BROKEN, StreamReader, decoded
 from dmd_runtime.sources.tracks import VideoTrack
 
 __all__ = ["FrameReader", "MediaTimeline", "Medium", "media_timeline", "medium_of"]
@@ -189,7 +189,7 @@ class FrameReader:
             container.seek(stamp, stream=self._stream, backward=True)
         except BROKEN:
             container.seek(0)
-        self._frames = self._decoded()
+        self._frames = cast("Iterator[RawFrame]", decoded(self._stream))
         self._next = None
 
     def _on(self) -> Iterator[tuple[int, RawFrame]]:
@@ -205,23 +205,6 @@ class FrameReader:
                 self._keep(number, raw)
                 yield number, raw
         self._next = None
-
-    def _decoded(self) -> Iterator[RawFrame]:
-        packets = self._stream.container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except BROKEN:
-                return
-            if packet is None:
-                return
-            if packet.size == 0 and packet.dts is not None:
-                continue  # an empty packet within the stream would end decoding; the last one has the rest out
-            try:
-                frames = packet.decode()
-            except BROKEN:
-                continue
-            yield from frames
 
     def _keep(self, number: int, raw: RawFrame) -> None:
         if number in self._kept:

@@ -17,7 +17,7 @@ from dmd_runtime.errors import ConfigError, SourceError
 from dmd_runtime.messages import Float32, freeze
 from dmd_runtime.recording.playback_timeline import Medium
 from dmd_runtime.sources.probe import open_media
-from dmd_runtime.sources.reader import BROKEN
+from dmd_runtime.sources.reader import BROKEN, decoded
 
 SLOWEST, FASTEST = 0.25, 4.0
 _HOLE = 0.02  # s: smaller steps between stamps are rounding, larger ones are missing or doubled sound
@@ -129,21 +129,8 @@ class SoundReader:
         self._until = max(self._until, self._expected)
 
     def _decoded(self) -> Iterator[Any]:
-        packets = self._stream.container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except BROKEN:
-                return
-            if packet is None:
-                return
-            if packet.size == 0 and packet.dts is not None:
-                continue
-            try:
-                frames = packet.decode()
-            except BROKEN:
-                continue
-            yield from (frame for frame in frames if frame.samples and frame.sample_rate)
+        frames: Iterator[Any] = decoded(self._stream)
+        return (frame for frame in frames if frame.samples and frame.sample_rate)
 
 
 class Tempo:

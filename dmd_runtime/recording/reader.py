@@ -264,7 +264,7 @@ def read_lines(path: Path, problems: list[str], need: Sequence[str] = ()) -> Ite
                 if not text:
                     continue
                 try:
-                    line = json.loads(text, parse_constant=_refuse)
+                    line = _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
                 except (ValueError, RecursionError):
                     line = None
                 if isinstance(line, dict) and all(_fits(key, line.get(key)) for key in need):
@@ -299,6 +299,9 @@ def _part(line: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _refuse(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)  # ``json.loads`` would make one for each line
 
 
 def _number(value: object, otherwise: float) -> float:

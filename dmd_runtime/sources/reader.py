@@ -159,6 +159,28 @@ class StreamReader:
         return packet
 
 
+def decoded(stream: Stream) -> Iterator[Frame]:
+    """Frames from where the stream's container stands, to its end or to where it cannot be read any more.
+
+    Packets that cannot be decoded are passed over; nothing is counted (:class:`StreamReader` counts).
+    """
+    packets = cast(InputContainer, stream.container).demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except BROKEN:
+            return
+        if packet is None:
+            return
+        if packet.size == 0 and packet.dts is not None:
+            continue  # an empty packet within the stream would end decoding; the last one has the rest out
+        try:
+            frames = packet.decode()
+        except BROKEN:
+            continue
+        yield from cast("list[Frame]", frames)
+
+
 class Stamps:
     """Time stamps of one stream made trustworthy: broken ones are counted and bridged by what is expected."""
 

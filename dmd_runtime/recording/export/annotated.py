@@ -10,22 +10,18 @@ from typing import Final
 
 import cv2
 
-from dmd_runtime.errors import RecordingError
 from dmd_runtime.messages import UInt8
 from dmd_runtime.recording.annotations import Annotations
 from dmd_runtime.recording.export import ExportOptions, OnShare
-from dmd_runtime.recording.export.film import Pictures, Steps, film_name, new_film
+from dmd_runtime.recording.export.film import LOOKING, Pictures, Steps, film_name, new_film, timeline_of
 from dmd_runtime.recording.export.masking import Blur, face_blur
 from dmd_runtime.recording.export.overlay import HEIGHT, WIDTH, Sheet
-from dmd_runtime.recording.playback import media_timeline, medium_of
 from dmd_runtime.recording.reader import RecordedSession
 
 _STEP: Final = 0.1
 """Seconds after which the sheet is shown anew where no picture comes."""
 _FASTER: Final = "subme=0:weightp=0"
 """Most of a sheet stands still: searching finer takes a fifth longer and makes the file no smaller."""
-_LOOKING: Final = 0.15
-"""Share of the work that goes into looking for faces beforehand."""
 
 
 def write_annotated(  # noqa: PLR0917
@@ -58,12 +54,10 @@ def write_annotated(  # noqa: PLR0917
     ExportCancelledError
         It was stopped.
     """
-    medium = medium_of(session)
-    if medium is None:
-        raise RecordingError(f"{session.folder}: expected a medium to make a film of, got none")
-    timeline = media_timeline(medium)
+    timeline = timeline_of(session)
+    medium = timeline.medium
     path = folder / film_name("annotated", options)
-    looking = _LOOKING if options.blur_faces and len(timeline) else 0.0
+    looking = LOOKING if options.blur_faces and len(timeline) else 0.0
     before = Steps(path, timeline.end, progress, cancel, part=(0.0, looking))
     steps = Steps(path, timeline.end, progress, cancel, part=(looking, 1.0))
     with ExitStack() as stack:

@@ -23,7 +23,7 @@ from dmd_runtime.errors import RecordingError, SourceError
 from dmd_runtime.messages import UInt8, VideoFrame
 from dmd_runtime.recording.export import ExportOptions, OnShare, check
 from dmd_runtime.recording.export.masking import VoiceMask
-from dmd_runtime.recording.playback import Medium
+from dmd_runtime.recording.playback import MediaTimeline, Medium, media_timeline, medium_of
 from dmd_runtime.recording.playback_sound import SoundReader
 from dmd_runtime.recording.reader import RecordedSession
 from dmd_runtime.sources.probe import open_media
@@ -33,6 +33,8 @@ from dmd_runtime.whole_file import whole_file
 
 TICKS: Final = Fraction(1, 90_000)
 """What films count in: a multiple of the recorder's millisecond and of the usual frame rates."""
+LOOKING: Final = 0.15
+"""Share of the work that goes into looking for faces before a film is made."""
 _RATES = (
     96_000,
     88_200,
@@ -53,6 +55,22 @@ _AHEAD = 0.5  # s of sound written before the picture at the same time
 _PIECE = 0.5  # s of sound read at once
 _BITS_A_SAMPLE = 4  # 64 kbit/s of mono speech at 16 kHz
 _MOST_BITS = 160_000
+
+
+def timeline_of(session: RecordedSession) -> MediaTimeline:
+    """Where the pictures of the session's medium lie.
+
+    Raises
+    ------
+    RecordingError
+        There is no medium (any more).
+    SourceError
+        It cannot be played.
+    """
+    medium = medium_of(session)
+    if medium is None:
+        raise RecordingError(f"{session.folder}: expected a medium to make a film of, got none")
+    return media_timeline(medium)
 
 
 class Steps:

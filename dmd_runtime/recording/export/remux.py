@@ -13,12 +13,11 @@ from typing import Any, Final
 from av.packet import Packet
 from av.stream import Stream
 
-from dmd_runtime.errors import RecordingError
 from dmd_runtime.recording.annotations import Annotations
 from dmd_runtime.recording.export import ExportOptions, OnShare
-from dmd_runtime.recording.export.film import TICKS, Pictures, Steps, film_name, new_film
+from dmd_runtime.recording.export.film import LOOKING, TICKS, Pictures, Steps, film_name, new_film, timeline_of
 from dmd_runtime.recording.export.masking import face_blur
-from dmd_runtime.recording.playback import MediaTimeline, media_timeline, medium_of
+from dmd_runtime.recording.playback import MediaTimeline
 from dmd_runtime.recording.reader import RecordedSession
 from dmd_runtime.sources.probe import open_media
 from dmd_runtime.sources.reader import LARGEST_SIDE, StreamReader
@@ -28,8 +27,6 @@ logger = logging.getLogger(__name__)
 _HELD: Final = frozenset({"h264", "hevc", "av1", "mpeg4"})
 """Codecs that go into MP4 as they are, from containers whose stamps can be trusted."""
 _TRUSTED: Final = ("matroska", "mov")
-_LOOKING: Final = 0.15
-"""Share of the work that goes into looking for faces beforehand."""
 
 
 class _CannotCopyError(Exception):
@@ -65,10 +62,8 @@ def write_mp4(  # noqa: PLR0917
     ExportCancelledError
         It was stopped.
     """
-    medium = medium_of(session)
-    if medium is None:
-        raise RecordingError(f"{session.folder}: expected a medium to make a film of, got none")
-    timeline = media_timeline(medium)
+    timeline = timeline_of(session)
+    medium = timeline.medium
     path = folder / film_name("film", options)
     if not options.blur_faces:
         try:
@@ -129,7 +124,7 @@ def _encode(
     cancel: Event | None,
 ) -> None:
     """Decode and encode the pictures, with faces blurred where that is asked for."""
-    looking = _LOOKING if options.blur_faces else 0.0
+    looking = LOOKING if options.blur_faces else 0.0
     before = Steps(path, timeline.end, progress, cancel, part=(0.0, looking))
     steps = Steps(path, timeline.end, progress, cancel, part=(looking, 1.0))
     with (
