@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from desktop.actions import Actions
 from desktop.export_dialog import ExportDialog
 from desktop.exporting import Exporting, ExportProgress, done_text
 from desktop.main_window import MainWindow
+from desktop.models.worker import Worker
 from desktop.recovering import Recovering, recovered_text, unfinished_text
 from desktop.settings import SettingsStore
 from dmd_runtime import DMDError, Recovery, analyses, medium_of, open_session
@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # they load what reads films, which the first start need not 
     from desktop.models.replay import ReplayModel
     from desktop.replay.session import ReplaySession
     from desktop.replay_page import ReplayPage
+
+_PATIENCE = 5.0  # s for a look at a slow disk, when the window closes
 
 
 class Archive(QObject):
@@ -49,6 +51,7 @@ class Archive(QObject):
         self._replay: ReplayPage | None = None
         self._session: ReplaySession | None = None
         self._start = 0.0
+        self._looking = Worker("dmd-export-look")
         self.exporting = Exporting(self)
         self.recovering = Recovering(self)
         window.add_progress(ExportProgress(self.exporting))
@@ -156,7 +159,7 @@ class Archive(QObject):
                 problem = str(error)
             self._asked.emit(folder, names, problem)
 
-        threading.Thread(target=look, name="dmd-export-look", daemon=True).start()
+        self._looking.submit(look)
 
     def _ask_formats(self, folder: Path, names: Sequence[str], no_film: str) -> None:
         chosen = self._store.now.export_formats
@@ -186,6 +189,7 @@ class Archive(QObject):
 
     def close(self) -> None:
         """End every thread of both places; what is half made is taken back."""
+        self._looking.close(_PATIENCE)
         self.exporting.shut_down()
         self.recovering.shut_down()
         if self._session is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from dmd_runtime.features.voice_activity import (
     VoiceActivityDetector,
 )
 from dmd_runtime.messages import AudioBlock, Float32, Utterance
-from dmd_runtime.resources import resource as shipped
+from dmd_runtime.resources import resource
 from dmd_runtime.sources.base import ANALYSIS_RATE
 from dmd_runtime.streaming.speech_models import speech_model_folder
 
@@ -128,7 +127,7 @@ def run(
     folder = speech_model_folder(name, assets, assets.fetch)
     recogniser = WhisperRecogniser(folder, threads=1, device="cpu")
     plain = _plain_model(folder)
-    clips = read_clips(corpus if corpus is not None else shipped("demo.mkv"), _offline(plain))
+    clips = read_clips(corpus if corpus is not None else resource("demo.mkv"), _offline(plain))
     clips = [clip for clip in clips if clip.words]
     if not clips:
         raise SourceError(f"{corpus}: expected recordings of speech, the model understands nothing in them")
@@ -218,5 +217,10 @@ def _nothing_said(kind: str, seconds: float) -> Speech:
     return Speech(samples=samples.astype(np.float32), words=(), truth=(), has_truth=True)
 
 
-def _peak() -> float:
+def _peak() -> float | None:
+    """The most memory so far in MB; None where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
