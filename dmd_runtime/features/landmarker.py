@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +36,8 @@ _BLENDSHAPES = """
 BLENDSHAPES: Final = tuple(_BLENDSHAPES.split())
 """MediaPipe's coefficients in its order, without the first (``_neutral``, which it always leaves at about 0)."""
 _fd_lock = threading.Lock()
+_END = b"\0end of chatter\n"
+_PATIENCE_SECONDS = 1.0
 _CHATTER = re.compile(r"([IWEF])\d{4} \d\d:\d\d:|INFO: .*TensorFlow|WARNING: .* written to STDERR")
 logger = logging.getLogger(__name__)
 
@@ -122,8 +123,8 @@ def _face(landmarks: Sequence[Any], categories: Sequence[Any], matrix: Float32) 
 def quiet() -> Iterator[None]:
     """Keep MediaPipe's chatter off file descriptor 2: errors go to the log as errors, all else as debug lines.
 
-    MediaPipe 1.2 has no switch for it: GLOG_* and ABSL_* variables do nothing. What other threads write meanwhile is
-    held back and then written.
+    MediaPipe 1.2 has no switch for it: GLOG_* and ABSL_* variables do nothing. What other threads write meanwhile
+    passes at once, so it is there even where the process ends before the model is loaded.
     """
     with _fd_lock, contextlib.ExitStack() as stack:
         try:
@@ -132,23 +133,39 @@ def quiet() -> Iterator[None]:
             yield
             return
         stack.callback(os.close, saved)
-        kept = stack.enter_context(tempfile.TemporaryFile())
         if sys.stderr is not None:
             sys.stderr.flush()
-        os.dup2(kept.fileno(), 2)
+        reading, writing = os.pipe()
+        os.dup2(writing, 2)
+        os.close(writing)
+        all_said = threading.Event()
+        threading.Thread(target=_relay, args=(reading, os.dup(saved), all_said), name="chatter", daemon=True).start()
         try:
             yield
         finally:
+            os.write(2, _END)
             os.dup2(saved, 2)
-            kept.seek(0)
-            for raw in kept.readlines():
-                _sort_out(raw)
+            all_said.wait(_PATIENCE_SECONDS)
 
 
-def _sort_out(raw: bytes) -> None:
+def _relay(reading: int, out: int, all_said: threading.Event) -> None:
+    """Sort out the lines until nobody is left to write any: a program started meanwhile has this descriptor too."""
+    try:
+        with os.fdopen(reading, "rb") as lines:
+            for raw in lines:
+                if raw.endswith(_END):
+                    _sort_out(raw.removesuffix(_END), out)
+                    all_said.set()
+                else:
+                    _sort_out(raw, out)
+    finally:
+        os.close(out)
+
+
+def _sort_out(raw: bytes, out: int) -> None:
     """Log a line of chatter; write any other one to where it was to go."""
     line = raw.decode(errors="replace").rstrip()
     if known := _CHATTER.match(line):
         logger.log(logging.ERROR if known[1] in ("E", "F") else logging.DEBUG, "%s", line)
     else:
-        os.write(2, raw)
+        os.write(out, raw)

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -243,6 +244,30 @@ def test_chatter_goes_to_the_log_and_what_others_write_passes(
         (logging.DEBUG, said[2]),
     ]
     assert capfd.readouterr().err == f"{said[3]}\n"
+
+
+def test_what_others_write_is_there_where_the_process_ends_before_the_model_is_loaded() -> None:
+    code = (
+        "import os, sys, time; from dmd_runtime.features import landmarker\n"
+        "with landmarker.quiet():\n"
+        "    print('what went wrong', file=sys.stderr, flush=True); time.sleep(0.2); os._exit(2)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stderr) == (2, b"what went wrong\n")
+
+
+def test_a_program_started_meanwhile_keeps_its_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; sys.stdin.read(); print('late', file=sys.stderr)"
+    with landmarker.quiet():
+        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    child.communicate(b"go", timeout=60)
+    assert child.returncode == 0
+    deadline = time.monotonic() + 10
+    said = capfd.readouterr().err
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.01)
+        said += capfd.readouterr().err
+    assert said == "late\n"
 
 
 # ------------------------------------------------------------------- recordings
