@@ -6,6 +6,7 @@ age of what a person sees is measured and not believed.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -55,24 +56,28 @@ _MOST_LOADING: Final = 180.0  # s until it must run
 
 
 class StampedFilm:
-    """A film over and over, each picture with its number in it; a source."""
+    """Films in turn, over and over, each picture with its number in it; a source."""
 
-    def __init__(self, path: Path, seconds: float) -> None:
-        self._path = path
+    def __init__(self, paths: Sequence[Path], seconds: float) -> None:
         self._seconds = seconds
-        first = FileSource(path, paced=True, with_hash=False)
-        first.close()
-        self.info: SourceInfo = replace(first.info, name=f"{path.name}, numbered", duration=seconds)
+        infos = []
+        for path in paths:  # none is missing half an hour later
+            film = FileSource(path, paced=True, with_hash=False)
+            film.close()
+            infos.append(film.info)
+        self._paths = itertools.cycle(paths)
+        name = f"{', '.join(path.name for path in paths)}, numbered"
+        self.info: SourceInfo = replace(infos[0], name=name, duration=seconds)
 
     def run(self, sink: MediaSink, clock: Clock, stop: Event) -> float:
         """Deliver until the seconds are over; see the runtime's Source."""
-        start, frames, blocks = 0.0, 0, 0
+        start, frames, blocks, heard = 0.0, 0, 0, 0.0
         while start < self._seconds and not stop.is_set():
-            film = FileSource(self._path, paced=True, with_hash=False)
-            shifted = _Shifted(sink, start, frames, blocks)
+            film = FileSource(next(self._paths), paced=True, with_hash=False)
+            shifted = _Shifted(sink, start, frames, blocks, heard)
             start += film.run(shifted, _ShiftedClock(clock, start), stop)
             start = -(-start * 16_000 // 1) / 16_000  # on a sample, as sound must go on
-            frames, blocks = shifted.frames, shifted.blocks
+            frames, blocks, heard = shifted.frames, shifted.blocks, shifted.heard
             film.close()
         return start
 
@@ -94,12 +99,16 @@ class _ShiftedClock:
 
 @dataclass
 class _Shifted:
-    """Hands on later by ``start`` seconds, with numbers that go on, and stamps pictures."""
+    """Hands on later by ``start`` seconds, with numbers that go on, and stamps pictures.
+
+    ``heard``: session time up to which there was sound; a film whose sound ends before its pictures is silent there.
+    """
 
     sink: MediaSink
     start: float
     frames: int
     blocks: int
+    heard: float
 
     def video(self, frame: VideoFrame) -> None:
         height, width = frame.image.shape[:2]
@@ -110,7 +119,11 @@ class _Shifted:
         self.frames += 1
 
     def audio(self, block: AudioBlock) -> None:
-        self.sink.audio(replace(block, seq=self.blocks, t=block.t + self.start))
+        start = block.t + self.start
+        silent = max(0, round((start - self.heard) * block.rate)) if self.blocks else 0
+        samples = freeze(np.pad(block.samples, (silent, 0)))
+        self.sink.audio(replace(block, seq=self.blocks, t=start - silent / block.rate, samples=samples))
+        self.heard = start + len(block.samples) / block.rate
         self.blocks += 1
 
 
@@ -194,6 +207,7 @@ class LiveBench(QObject):
         session = self._app.bridge.session
         f = self.figures
         gaps = np.diff(f.painted)
+        health = self._app.models.health.figures()
         self.summary = {
             "seconds": self._seconds,
             "preview_fps": round(len(f.painted) / self._seconds, 2),
@@ -206,7 +220,13 @@ class LiveBench(QObject):
             "cpu_percent": self._process.cpu_percent(),
             "rss_mb": round(self._process.memory_info().rss / 2**20),
             "counts": {} if session is None else session.counts.as_dict(),
-            "stages": [vars_of(stage) for stage in self._app.models.health.figures().stages],
+            "words": {  # of the last 256; seconds
+                "committed_mean": health.word_mean,
+                "committed_p95": health.word_p95,
+                "first_shown_p50": health.first_word_p50,
+                "real_time_factor": health.speech_load,
+            },
+            "stages": [vars_of(stage) for stage in health.stages],
         }
         self._app.quit()
 
@@ -276,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 0, 1 where something failed, 2 where the film cannot be read; exits 64 on wrong usage."""
     parser = Parser(prog="dmd bench live")
     parser.add_argument("--seconds", type=seconds, default=60.0)
-    parser.add_argument("--source", type=Path, default=resource("demo.mkv"))
+    parser.add_argument("--source", type=Path, nargs="+", default=[resource("demo.mkv")])
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -299,7 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     result = {
         "what": "the whole program on a numbered film with a talking face, 1280x800",
-        "film": chosen.source.name,
+        "films": [path.name for path in chosen.source],
         "display": QGuiApplication.platformName(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {n: metadata.version(n) for n in ("PySide6-Essentials", "torch", "mediapipe", "faster-whisper")},

@@ -127,7 +127,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--json", action="store_true", help="print one JSON object on one line")
     bench.add_argument("--repeats", type=_count, default=30, metavar="N", help="dmd: calls of each side")
     bench.add_argument("--seconds", type=float, default=60.0, metavar="S", help="live, asr: how long")
-    bench.add_argument("--source", metavar="PATH", help="live: a film with a talking face; default: the demo")
+    bench.add_argument("--source", nargs="+", metavar="PATH", help="live: films of a talking face; default: the demo")
     bench.add_argument(
         "--corpus", metavar="DIR", type=Path, help="asr: recordings of speech; default: the demo's voice"
     )
@@ -256,8 +256,8 @@ def _models(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     if options.what == "live":  # the window is a program on top of this one
-        film = [] if options.source is None else ["--source", options.source]
-        command = [sys.executable, "-m", "desktop.bench", "--seconds", str(options.seconds), *film]
+        films = [] if options.source is None else ["--source", *options.source]
+        command = [sys.executable, "-m", "desktop.bench", "--seconds", str(options.seconds), *films]
         return subprocess.run([*command, *(["--json"] if options.json else [])], check=False).returncode
     if options.what == "asr":
         from dmd_runtime.benchmark import asr  # noqa: PLC0415
