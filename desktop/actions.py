@@ -32,6 +32,8 @@ class Actions(QObject):
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.marker = self._make(_tr("Set a marker now"), "M", short=_tr("Marker"))
         self.why = self._make(_tr("Why this reading?"), "W")
+        self.reanalyse = self._make(_tr("Analyse the session anew…"), "Ctrl+Shift+A")
+        self.reanalyse.setEnabled(False)  # until one is replayed
         self.refresh = self._make(_tr("Look for devices again"), "F6")
         self.mirror = self._make(_tr("Mirror the camera"), checkable=True)
         self.live = self._make(_tr("Live"), "Ctrl+1", checkable=True)
@@ -62,7 +64,8 @@ class Actions(QObject):
     def fill(self, bar: QMenuBar, docks: list[QAction]) -> None:
         """Make the menus; ``docks`` show and hide the docks."""
         self._menu(bar, _tr("&File"), [self.open, self.demo, self.synthetic, None, self.picture, None, self.quit])
-        session = [self.start, self.stop, self.record, None, self.marker, self.why, None, self.refresh, self.mirror]
+        session = [self.start, self.stop, self.record, None, self.marker, self.why, self.reanalyse]
+        session += [None, self.refresh, self.mirror]
         self._menu(bar, _tr("&Session"), session)
         view = self._menu(bar, _tr("&View"), [self.live, self.sessions, None, *docks, self.reset_layout, None])
         appearance = view.addMenu(_tr("Theme"))

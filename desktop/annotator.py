@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop import theme
@@ -17,6 +17,7 @@ from desktop.widgets.trace_pad import TracePad
 from dmd_runtime import DMDError, MarkerSetStore, Session
 
 _WIDTHS = 300, 360  # pixels, least and most
+_LOOK_MS = 250
 
 
 class AnnotatingPanel(QWidget):
@@ -38,7 +39,8 @@ class AnnotatingPanel(QWidget):
 class Annotator(QObject):
     """Lets marks follow the session that runs; touched by the window's thread only.
 
-    Marks are shown on the timeline, and kept where the session is recorded. They end with the session.
+    Marks are shown on the timeline, and kept where the session is recorded. They end with the session, or with a
+    recording that ends before it.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Annotator(QObject):
         self._store = store
         self._sets = sets
         self._window = window
+        self._watch = QTimer(self)
+        self._watch.setInterval(_LOOK_MS)
+        self._watch.timeout.connect(self._look)
         model.set_sets(sets.sets)
         model.choose(store.now.marker_set)
         sessions.started.connect(self._begin)
-        sessions.saving.connect(model.finish)
-        sessions.ended.connect(lambda *_: model.finish())
+        sessions.saving.connect(self._finish)
+        sessions.ended.connect(self._finish)
 
     def show_in(self, timeline: TimelineModel, live: LiveModel, panel: AnnotatingPanel) -> None:
         """Draw marks on ``timeline``, tell problems to ``live``, and follow what is asked on ``panel``."""
@@ -72,6 +77,19 @@ class Annotator(QObject):
     def _begin(self, session: Session) -> None:
         self._model.by = self._store.now.recorded_by or "user"
         self._model.attach(session.clock.now, self._sessions.recording)
+        if self._sessions.recording is not None:
+            self._watch.start()
+
+    def _look(self) -> None:
+        recording = self._sessions.recording
+        if recording is not None and recording.ended:
+            self._watch.stop()
+            self._model.end(recording.ended)
+
+    def _finish(self, session: Session) -> None:
+        """What runs ends with the last picture or sample; since then there was only waiting for what was inside."""
+        self._watch.stop()
+        self._model.finish(session.counts.media_end)
 
     def _edit(self, live: LiveModel) -> None:
         dialog = MarkerSetDialog(self._sets.sets, self._model.chosen.name, self._window)

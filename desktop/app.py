@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
@@ -25,9 +24,10 @@ from desktop.log import catch_exceptions, log_path
 from desktop.main_window import MainWindow
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, SourceKind, SourceRequest, request_of
-from desktop.preferences import PreferencesDialog
+from desktop.preferring import models_of, overruled, show_preferences
 from desktop.recorder import Recorder
 from desktop.settings import Settings, SettingsStore
+from desktop.speech_changing import SpeechChanging
 from desktop.view_models import ViewModels
 from dmd_runtime import DMDError, MarkerSetStore, Reading, resource
 
@@ -58,6 +58,7 @@ class App(QObject):
         self.models = ViewModels(self.bridge, self)
         self.sessions = LiveSession(self.models.live, self.bridge, self)
         self.checkpoints = CheckpointChoice(self.sessions, self.models.live, self._model_choice, self)
+        self.speech = SpeechChanging(self.sessions, self.models, self._model_choice, self)
         self.window = MainWindow(self.models)
         self.recorder = Recorder(
             self.sessions,
@@ -130,14 +131,7 @@ class App(QObject):
         self.window.actions_.live.trigger()
 
     def _model_choice(self) -> ModelChoice:
-        settings, options = self._store.now, self.options
-        return ModelChoice(
-            checkpoint=options.checkpoint or settings.checkpoint or None,
-            speech_model=options.asr_model or settings.speech_model,
-            language=options.language or settings.language,
-            device=options.device or settings.device,
-            offline=options.offline,
-        )
+        return models_of(self._store.now, self.options)
 
     # ------------------------------------------------------------------- end
 
@@ -165,6 +159,7 @@ class App(QObject):
 
     def shut_down(self) -> None:
         """After the event loop: nothing of this program is left running."""
+        self.speech.close()
         self.sessions.shut_down(timeout=10.0)
         self.archive.close()
         self.devices.close()
@@ -187,7 +182,8 @@ class App(QObject):
         window.page.video.frame_painted.connect(self._note_frame)
         window.page.help_requested.connect(self._again)
         window.page.edge_selected.connect(self._remember_lanes)
-        window.notices.action_requested.connect(lambda key: self.models.live.notice(key, None))
+        window.notices.action_requested.connect(self.speech.dismiss)
+        self.speech.choice.taken.connect(lambda name: self._change({"speech_model": name}))
         self.sessions.started.connect(self.models.reset_for)
         self.sessions.failed.connect(self._note_failure)
         self.sessions.loaded.connect(self.models.take_card)
@@ -301,16 +297,18 @@ class App(QObject):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(resource("..", "docs", "limits.md"))))
 
     def _preferences(self) -> None:
-        in_force = {"checkpoint": self._model_choice().checkpoint or ""}
-        dialog = PreferencesDialog(self._store.now.model_copy(update=in_force), self.window)
-        dialog.changed.connect(self._change)
-        self.checkpoints.told.connect(dialog.show_checkpoint)
-        dialog.exec()
-        dialog.deleteLater()
+        show_preferences(
+            self._store.now,
+            self._model_choice(),
+            self.window,
+            changed=self._change,
+            checkpoints=self.checkpoints,
+            speech=self.speech.choice,
+        )
 
     def _take_checkpoint(self, checkpoint: str) -> None:
         """Remember it, load it ahead; it goes before what the command line said."""
-        self.options = replace(self.options, checkpoint=None)
+        self.options = overruled(self.options, ["checkpoint"])
         self._store.update(checkpoint=checkpoint)
         if not self.sessions.is_busy:
             self.sessions.preload(self._model_choice())
@@ -327,7 +325,10 @@ class App(QObject):
         if "checkpoint" in changes:  # not before it was seen to run
             self.checkpoints.ask(str(changes["checkpoint"]))
             return
+        self.options = overruled(self.options, changes)
         settings = self._store.update(**changes)
+        if changes.keys() & {"speech_model", "language"}:
+            self.speech.apply()
         if "theme" in changes:
             self.appearance.choose(settings)
         else:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
+import dmd_runtime
 from desktop.actions import Actions
 from desktop.export_dialog import ExportDialog
-from desktop.exporting import Exporting, ExportProgress, done_text
+from desktop.exporting import Exporting, ExportProgress, done_text, session_name
+from desktop.loaded_models import ModelChoice
 from desktop.main_window import MainWindow
+from desktop.models.live import Phase
 from desktop.models.worker import Worker
+from desktop.reanalysis_dialog import ReanalysisDialog
 from desktop.recovering import Recovering, recovered_text, unfinished_text
 from desktop.settings import SettingsStore
-from dmd_runtime import DMDError, Recovery, analyses, medium_of, open_session
+from dmd_runtime import DMDError, Recovery, analyses, open_session
 
 if TYPE_CHECKING:  # they load what reads films, which the first start need not wait for
     from desktop.library_page import LibraryPage
@@ -34,6 +39,14 @@ class Archive(QObject):
 
     What is made of sessions (exports, reports, recoveries) is made beside the window, and told by its notices.
 
+    Parameters
+    ----------
+    window : MainWindow
+    actions : Actions
+    store : SettingsStore
+    models : () -> ModelChoice, optional
+        The choice of models in force, which a re-analysis is offered first; by default that of the settings.
+
     Signals
     -------
     record_requested
@@ -42,15 +55,23 @@ class Archive(QObject):
     record_requested = Signal()
     _asked = Signal(object, object, str)
 
-    def __init__(self, window: MainWindow, actions: Actions, store: SettingsStore) -> None:
+    def __init__(
+        self,
+        window: MainWindow,
+        actions: Actions,
+        store: SettingsStore,
+        models: Callable[[], ModelChoice] | None = None,
+    ) -> None:
         super().__init__(window)
         self._window = window
         self._actions = actions
         self._store = store
+        self._models = models or self._stored_models
         self._library: LibraryPage | None = None
         self._replay: ReplayPage | None = None
         self._session: ReplaySession | None = None
         self._start = 0.0
+        self._kept: Path | None = None
         self._looking = Worker("dmd-export-look")
         self.exporting = Exporting(self)
         self.recovering = Recovering(self)
@@ -59,29 +80,35 @@ class Archive(QObject):
         self._connect()
         actions.live.triggered.connect(self.show_live)
         actions.sessions.triggered.connect(self.show_library)
+        actions.reanalyse.triggered.connect(self.reanalyse)
 
     def _connect(self) -> None:
         live, exporting, recovering = self._window.models.live, self.exporting, self.recovering
         close = self.tr("Close")
 
         def exported(paths: Sequence[Path], folder: Path) -> None:
-            live.notice("exported", done_text(paths, folder), action=close)
+            live.notice("exported", done_text(paths, folder), action=close, good=True)
             self.note_changed([folder])
 
         def recovered(done: Sequence[Recovery]) -> None:
-            live.notice("recovered", recovered_text(done), action=close)
+            live.notice("recovered", recovered_text(done), action=close, good=True)
             self.note_changed([recovery.folder for recovery in done])
 
         exporting.done.connect(exported)
+        exporting.remarked.connect(lambda text: live.notice("remarked", text, action=close))
+        exporting.reanalysed.connect(self._take_analysis)
         exporting.reported.connect(lambda path: QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))))
-        recovering.found.connect(
-            lambda folders: live.notice("unfinished", unfinished_text(folders) or None, action=self.tr("Recover"))
-        )
+        recovering.found.connect(lambda _: self._offer_recovery())
         recovering.recovered.connect(recovered)
         for work in (exporting, recovering):
-            work.failed.connect(lambda text: live.notice("exported", text, action=close))
+            work.failed.connect(lambda text: live.notice("not made", text, action=close))
         self._window.notices.action_requested.connect(self._help)
         self._asked.connect(self._ask_formats, Qt.ConnectionType.QueuedConnection)
+
+    def _offer_recovery(self) -> None:
+        """Offer it here; the library does so itself."""
+        text = unfinished_text(self.recovering.unfinished) if self._window.is_live else ""
+        self._window.models.live.notice("unfinished", text or None, action=self.tr("Recover"))
 
     def look_for_unfinished(self) -> None:
         """See whether a recording was cut off, and offer to recover it."""
@@ -116,6 +143,8 @@ class Archive(QObject):
             self._session = session_module.ReplaySession(model, parent=self)
             self._session.opened.connect(self._seek)
             model.choose_requested.connect(self.show_library)
+            model.reanalysis_requested.connect(self.reanalyse)
+            model.live.phase_changed.connect(self._follow_replay)
             self._replay = page_module.ReplayPage(model)
         return self._replay
 
@@ -123,6 +152,8 @@ class Archive(QObject):
         """Go to the live page."""
         self._pause()
         self._window.go_to(None)
+        self._follow_replay()
+        self._offer_recovery()
 
     def show_library(self) -> None:
         """Go to the list of sessions; it looks at the disk anew."""
@@ -149,6 +180,8 @@ class Archive(QObject):
         """Ask what to make of a session, and make it."""
 
         def look() -> None:  # reads the disk
+            from dmd_runtime import medium_of  # noqa: PLC0415 - loads PyAV
+
             problem = ""
             names: list[str] = []
             try:
@@ -170,12 +203,50 @@ class Archive(QObject):
                 self._store.update(export_formats=dialog.for_every_recording)
         dialog.deleteLater()
 
+    def reanalyse(self) -> None:
+        """Ask with which models the session that is replayed is to be read once more, and do it."""
+        if self._replay is None or (folder := self._replay.model.folder) is None:
+            return
+        model, models = self._replay.model, self._models()
+        dialog = ReanalysisDialog(
+            session_name(folder),
+            checkpoint=models.checkpoint or "",
+            recorded_speech=model.facts.speech_model,
+            analyses=model.analyses,
+            problem=model.no_film,
+            parent=self._window,
+        )
+        if dialog.exec():
+            wanted = replace(models, checkpoint=dialog.checkpoint, speech_model=dialog.speech_model)
+            self.exporting.reanalyse(folder, wanted, dialog.name)
+        dialog.deleteLater()
+
+    def _take_analysis(self, made: Path, folder: Path) -> None:
+        """A re-analysis is done: it is shown where its session is open."""
+        shown = self._session is not None and self._session.show_analysis(folder, made.name)
+        text = self.tr("{0} was analysed anew, as “{1}”.").format(session_name(folder), made.name)
+        more = self.tr("It is shown; what was recorded stays.")
+        self._window.models.live.notice("exported", f"{text} {more}" if shown else text, action=self.tr("Close"))
+        self.note_changed([folder])
+
+    def _stored_models(self) -> ModelChoice:
+        now = self._store.now
+        return ModelChoice(checkpoint=now.checkpoint or None, language=now.language, device=now.device)
+
     def _help(self, key: str) -> None:
         if key == "unfinished":
             self.recovering.recover(self.recovering.unfinished)
+        elif key == "folder" and self._kept is not None:
+            self._actions.sessions.trigger()
+            self.library.select(self._kept)
 
     def note_kept(self, folder: Path) -> None:
-        """A session was recorded: the list shows it, and what is wanted of every recording is made."""
+        """A session was recorded: the list shows it, and what is wanted of every recording is made.
+
+        What its replay needs is found out beforehand.
+        """
+        self._kept = folder
+        self._looking.submit(lambda: dmd_runtime.prepare_replay(folder))
         if self._store.now.export_formats:
             self.exporting.after_recording(folder, self._store.now.export_formats)
         if self._library is not None:
@@ -201,6 +272,14 @@ class Archive(QObject):
         self._actions.sessions.setChecked(True)
         self._window.go_to(page)
         page.setFocus()
+        self._follow_replay()
+        self._offer_recovery()
+
+    def _follow_replay(self) -> None:
+        """A session can be analysed anew while it is looked at."""
+        replay = self._replay
+        runs = replay is not None and not replay.isHidden() and replay.model.live.phase is Phase.RUNNING
+        self._actions.reanalyse.setEnabled(runs)
 
     def _pause(self) -> None:
         player = None if self._session is None else self._session.player

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from desktop.capture.devices import list_cameras, list_microphones
+from desktop.widgets.choice_box import ChoiceBox
 from dmd_runtime import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class DeviceLists(QObject):
             logger.debug("nobody waits for the list of devices any more")
 
 
-class DeviceBox(QComboBox):
+class DeviceBox(ChoiceBox):
     """Devices by name; what was remembered and is gone stays listed, as missing.
 
     Signals

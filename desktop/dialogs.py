@@ -6,21 +6,25 @@ import platform
 from collections.abc import Iterable
 from importlib import metadata
 
-from PySide6.QtCore import QCoreApplication, Qt, QUrl, qVersion
-from PySide6.QtGui import QDesktopServices, QFont, QGuiApplication
+from PySide6.QtCore import QCoreApplication, QSize, Qt, QUrl, qVersion
+from PySide6.QtGui import QDesktopServices, QFont, QGuiApplication, QIcon, QPalette
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
+from desktop.keys import page_keys
 from desktop.log import log_path
 from desktop.theme import GAP, INSIDE, font
 from dmd_runtime import Assets, __version__
@@ -70,7 +74,7 @@ class TitledDialog(QDialog):
         """The row of buttons at the end."""
         box = QDialogButtonBox()
         for button in buttons:
-            box.addButton(button)
+            box.addButton(button).setIcon(QIcon())  # some styles put a cross beside what only closes
         box.accepted.connect(self.accept)
         box.rejected.connect(self.reject)
         self.column.addWidget(box)
@@ -198,16 +202,44 @@ class CaptureNotice(TitledDialog):
 
 
 class KeysDialog(TitledDialog):
-    """All keys: (what it does, key)."""
+    """All keys: (what it does, key) of the window beside those of its pages."""
 
     def __init__(self, keys: Iterable[tuple[str, str]], parent: QWidget | None = None) -> None:
         super().__init__(_tr("Keys"), parent)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(INSIDE * 2)
-        for row, (what, key) in enumerate(keys):
+        inside = QWidget()
+        columns = QHBoxLayout(inside)
+        columns.setContentsMargins(0, 0, GAP, 0)
+        columns.setSpacing(INSIDE * 2)
+        for groups in (((_tr("Everywhere"), keys),), page_keys()):
+            grid = QGridLayout()
+            grid.setHorizontalSpacing(INSIDE)
+            grid.setVerticalSpacing(5)
+            for heading, listed in groups:
+                self._add_group(grid, heading, listed)
+            grid.setRowStretch(grid.rowCount(), 1)
+            columns.addLayout(grid)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(inside)
+        scroll.viewport().setAutoFillBackground(False)
+        inside.setAutoFillBackground(False)
+        self.column.addWidget(scroll, 1)
+        self.add_buttons(QDialogButtonBox.StandardButton.Close)
+        room = self.screen().availableGeometry().size()
+        wanted = inside.sizeHint() + QSize(3 * INSIDE + GAP, 6 * INSIDE + GAP)
+        self.resize(wanted.boundedTo(QSize(room.width(), room.height() - 3 * INSIDE)))
+
+    @staticmethod
+    def _add_group(grid: QGridLayout, heading: str, keys: Iterable[tuple[str, str]]) -> None:
+        above = QLabel(heading)
+        above.setFont(font(12, weight=QFont.Weight.DemiBold))
+        above.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        above.setContentsMargins(0, GAP if grid.count() else 0, 0, 2)
+        grid.addWidget(above, grid.rowCount(), 0, 1, 2)
+        for what, key in keys:
+            row = grid.rowCount()
             grid.addWidget(QLabel(what), row, 0)
             shown = QLabel(key)
             shown.setFont(font(13, weight=QFont.Weight.DemiBold))
             grid.addWidget(shown, row, 1)
-        self.column.addLayout(grid)
-        self.add_buttons(QDialogButtonBox.StandardButton.Close)

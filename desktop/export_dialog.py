@@ -25,7 +25,7 @@ from desktop.widgets.labels import Label
 from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import FORMATS, ExportOptions, Format
 
-_WIDTH, _HEIGHT = 720, 690
+_WIDTH, _HEIGHT = 720, 640
 _BOX_WIDTH = 148
 TITLES: Final[Mapping[str, str]] = {
     "csv": "CSV",

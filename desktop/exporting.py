@@ -30,6 +30,7 @@ REPORT: Final = "report"
 _STEP: Final = 0.005
 """Share after which progress is told again: at most 200 signals a job, however long it is."""
 _FINE: Final = 1000  # steps of a bar
+_EDGE: Final = 20  # pixels left and right, as of the pages
 
 OnProgress = Callable[[str, float], None]
 """Told what is being made, and the share that is done, 0 … 1."""
@@ -50,6 +51,8 @@ class LongWork(QObject):
 
     Attributes
     ----------
+    title : str
+        What kind of work it is; empty for the usual one.
     text : str
         What is being done.
     share : float
@@ -75,7 +78,7 @@ class LongWork(QObject):
 
     def __init__(self, thread: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.text, self.share = "", 0.0
+        self.title, self.text, self.share = "", "", 0.0
         self._worker = Worker(thread)
         self._name = thread
         self._cancel = threading.Event()
@@ -102,17 +105,18 @@ class LongWork(QObject):
             logger.warning("%s: work did not end within %.0f s and is left behind", self._name, timeout)
         return ended
 
-    def _submit(self, job: Callable[[threading.Event], None]) -> None:
+    def _submit(self, job: Callable[[threading.Event], None], title: str = "") -> None:
         """Do ``job`` on the worker, with the event that cancels it; what it raises is told."""
         if self._closed:
             return
         self._jobs += 1
         if self._jobs == 1:
             self.busy_changed.emit()
-        self._worker.submit(partial(self._work, job, self._cancel))
+        self._worker.submit(partial(self._work, job, title, self._cancel))
 
-    def _work(self, job: Callable[[threading.Event], None], cancel: threading.Event) -> None:
+    def _work(self, job: Callable[[threading.Event], None], title: str, cancel: threading.Event) -> None:
         problem = ""
+        self._tell(lambda: setattr(self, "title", title))
         try:
             if not cancel.is_set():
                 job(cancel)
@@ -131,7 +135,7 @@ class LongWork(QObject):
             self.failed.emit(problem)
         self._jobs -= 1
         if not self._jobs:
-            self.text, self.share = "", 0.0
+            self.title, self.text, self.share = "", "", 0.0
             self.busy_changed.emit()
 
     def _teller(self, cancel: threading.Event) -> OnProgress:
@@ -195,11 +199,14 @@ class Exporting(LongWork):
         A report that was asked for by :meth:`report` is there.
     reanalysed(Path, Path)
         The folder of a re-analysis, and that of its session.
+    remarked(str)
+        What people should know of a file before they pass it on.
     """
 
     done = Signal(object, object)
     reported = Signal(object)
     reanalysed = Signal(object, object)
+    remarked = Signal(str)
 
     def __init__(self, parent: QObject | None = None, *, load: Load = load_for) -> None:
         super().__init__("dmd-export", parent)
@@ -227,7 +234,7 @@ class Exporting(LongWork):
 
         Settings, those of the speech among them, are the recording's; a speech model that is named goes before.
         """
-        self._submit(partial(self._reanalyse, folder, models, name))
+        self._submit(partial(self._reanalyse, folder, models, name), _tr("Analysing anew"))
 
     def _export(
         self,
@@ -246,14 +253,17 @@ class Exporting(LongWork):
         def at(name: str, share: float) -> None:
             told(which + FORMATS[name].files[0], (number + share) / of)
 
-        paths = dmd_runtime.export(folder, formats, options=options, progress=at, cancel=cancel)
+        def remark(text: str) -> None:
+            self._tell(partial(self.remarked.emit, text))
+
+        paths = dmd_runtime.export(folder, formats, options=options, progress=at, cancel=cancel, remark=remark)
         self._tell(lambda: self.done.emit(paths, folder) if tell is None else tell.emit(paths[0]))
 
     def _reanalyse(self, folder: Path, models: ModelChoice, name: str | None, cancel: threading.Event) -> None:
         told = self._teller(cancel)
-        loading, reading = _tr("Loading models"), _tr("Reading {0} again").format(session_name(folder))
+        loading, reading = _tr("loading models"), session_name(folder)
         told(loading, 0.0)
-        toolbox, config = self._load(folder, models, lambda p: told(_tr("Fetching {0}").format(p.asset), 0.0), cancel)
+        toolbox, config = self._load(folder, models, lambda p: told(_tr("fetching {0}").format(p.asset), 0.0), cancel)
         made = dmd_runtime.reanalyse(
             folder, toolbox, config=config, name=name, progress=lambda share: told(reading, share), cancel=cancel
         )
@@ -298,7 +308,8 @@ class ExportProgress(QWidget):
         row.addWidget(self.text, 3)
         row.addWidget(self.bar, 2)
         row.addWidget(self.cancel)
-        self.setMinimumHeight(40)
+        self.setContentsMargins(_EDGE, theme.GAP, _EDGE, 0)
+        self.setMinimumHeight(40 + theme.GAP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         work.progress.connect(self._show)
         work.busy_changed.connect(self._follow)
@@ -310,7 +321,7 @@ class ExportProgress(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(look.line, 1.0))
         painter.setBrush(look.card)
-        area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        area = QRectF(self.contentsRect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.drawRoundedRect(area, theme.RADIUS_SMALL, theme.RADIUS_SMALL)
         painter.end()
 
@@ -322,7 +333,8 @@ class ExportProgress(QWidget):
 
     def _show(self, text: str, share: float) -> None:
         if not self._stopping:
-            self.text.set_whole(f"{self._title} · {text}" if text else self._title)
+            title = self._work.title or self._title
+            self.text.set_whole(f"{title} · {text}" if text else title)
             self.bar.setValue(round(share * _FINE))
 
     def _stop(self) -> None:

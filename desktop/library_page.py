@@ -370,13 +370,16 @@ class LibraryPage(QWidget):
         self._look.stop()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """In the search field, Down goes to the list and Escape empties the field."""
+        """In the search field, Down goes to the list; Escape empties the field, then goes there as well."""
         if watched is self.search and isinstance(event, QKeyEvent) and event.type() is QEvent.Type.KeyPress:
             if event.key() == Qt.Key.Key_Down:
                 self._go_to_list()
                 return True
-            if event.key() == Qt.Key.Key_Escape and self.search.text():
-                self.search.clear()
+            if event.key() == Qt.Key.Key_Escape:
+                if self.search.text():
+                    self.search.clear()
+                else:
+                    self._go_to_list()
                 return True
         return super().eventFilter(watched, event)
 

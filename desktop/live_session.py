@@ -44,6 +44,8 @@ class LiveSession(QObject):
         With the folder it was kept in, or an empty string.
     saving(Session)
         It is over; what was kept of it is being finished, and ``ended`` follows.
+    saved_share(float)
+        How far that is, 0 … 1; from a thread of its own.
     failed(str, SourceRequest, bool)
         A start that came to nothing, or a session or recording that ended with an error: one clear line, what was
         asked for, and whether the fault is the source's.
@@ -58,6 +60,7 @@ class LiveSession(QObject):
     started = Signal(object)
     ended = Signal(object, str)
     saving = Signal(object)
+    saved_share = Signal(float)
     failed = Signal(str, object, bool)
     idle = Signal()
     loaded = Signal(object)
@@ -73,8 +76,8 @@ class LiveSession(QObject):
     def __init__(self, live: LiveModel, bridge: SessionBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._live = live
-        self._bridge = bridge
-        self._models = LoadedModels()
+        self.bridge = bridge
+        self.models = LoadedModels()
         self._job: Job | None = None
         self._next: Job | None = None
         self._loaders: list[threading.Thread] = []
@@ -95,6 +98,11 @@ class LiveSession(QObject):
         return self._job.session if self._job is not None else None
 
     @property
+    def job(self) -> Job | None:
+        """What runs or is being loaded, with its models."""
+        return self._job
+
+    @property
     def is_busy(self) -> bool:
         """Whether something runs, is being loaded or stopped."""
         return self._job is not None
@@ -102,7 +110,7 @@ class LiveSession(QObject):
     @property
     def is_recording(self) -> bool:
         """Whether what runs is being kept."""
-        return self._job is not None and self._job.recording is not None and self._bridge.session is self.session
+        return self._job is not None and self._job.recording is not None and self.bridge.session is self.session
 
     @property
     def recording(self) -> Recording | None:
@@ -121,7 +129,7 @@ class LiveSession(QObject):
 
         def quietly() -> None:
             try:
-                self._has_loaded.emit(None, card_of(self._models.load(replace(models, offline=True))))
+                self._has_loaded.emit(None, card_of(self.models.load(replace(models, offline=True))))
             except DMDError:
                 logger.info("models could not be loaded ahead", exc_info=True)
 
@@ -133,7 +141,7 @@ class LiveSession(QObject):
         def look() -> None:
             problem = ""
             try:
-                self._models.check(models)
+                self.models.check(models)
             except DMDError as error:
                 problem = str(error)
             except Exception as error:
@@ -159,7 +167,7 @@ class LiveSession(QObject):
         if self._job is None:
             return
         self._job.cancel.set()
-        if self._job.session is not None and self._bridge.session is self._job.session:
+        if self._job.session is not None and self.bridge.session is self._job.session:
             self._job.session.stop()
             self._live.set_phase(self._live.phase, self.tr("Finishing…"))
 
@@ -193,9 +201,9 @@ class LiveSession(QObject):
         self.stop()
         job = self._job
         over = True
-        if job is not None and job.session is not None and self._bridge.session is job.session:
+        if job is not None and job.session is not None and self.bridge.session is job.session:
             over = job.session.wait(timeout)
-            self._bridge.detach()
+            self.bridge.detach()
             self.saving.emit(job.session)
             self._close(job, *self._save(job, whole=over))
         for thread in self._loaders:
@@ -217,7 +225,7 @@ class LiveSession(QObject):
         self._job = job
         for key in ("camera", "microphone", "stage", "folder"):  # "kept" stays: what was lost stays lost
             self._live.notice(key, None)
-        if self._models.has(job.models):
+        if self.models.has(job.models):
             self._live.set_phase(Phase.STARTING, self.tr("Opening…"))
         else:
             self._live.plan_loading(())
@@ -257,9 +265,9 @@ class LiveSession(QObject):
         self._spoilt.emit(job, problem, not opened)
 
     def _load(self, job: Job) -> Toolbox:
-        if not self._models.has(job.models):
-            self._planned.emit(job, not_here())
-        return self._models.load(job.models, progress=lambda step: self._progress.emit(job, step), cancel=job.cancel)
+        if not self.models.has(job.models):
+            self._planned.emit(job, not_here(job.models))
+        return self.models.load(job.models, progress=lambda step: self._progress.emit(job, step), cancel=job.cancel)
 
     def _show_card(self, job: Job | None, card: ModelCard) -> None:
         if job is self._job:
@@ -286,7 +294,7 @@ class LiveSession(QObject):
             marks=session.marks,
             absent=session.absent,
         )
-        self._bridge.attach(session)
+        self.bridge.attach(session)
         self._live.set_phase(Phase.STARTING, self.tr("Opening…"))
         self.started.emit(session)
         session.start()
@@ -344,7 +352,7 @@ class LiveSession(QObject):
                 return job.saved or ("", "")
             try:
                 if whole:
-                    job.saved = str(recording.finish()), ""
+                    job.saved = str(recording.finish(progress=self.saved_share.emit)), ""
                 else:
                     text = self.tr("The session did not end in time; what was kept of it in %1 is not complete.")
                     job.saved = "", text.replace("%1", str(recording.folder))
@@ -362,7 +370,8 @@ class LiveSession(QObject):
             return
         try:
             if folder:
-                self._live.notice("folder", self.tr("Kept in %1").replace("%1", folder))
+                kept = self.tr("Kept in %1").replace("%1", folder)
+                self._live.notice("folder", kept, action=self.tr("Show"), good=True)
             if problem:
                 logger.error("%s", problem)
                 self._live.notice("kept", problem, action=self.tr("Close"))

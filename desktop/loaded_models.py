@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import dmd_runtime
-from dmd_runtime import Assets, Modality, Progress, SessionConfig
+from dmd_runtime import NO_SPEECH, Assets, Modality, Progress, SessionConfig, speech_model, speech_models
 
 if TYPE_CHECKING:
     from dmd_runtime import Toolbox
-
-NO_SPEECH = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +64,13 @@ class LoadedModels:
             found = self._found(choice)
             if found is not None:
                 return found
-            toolbox = dmd_runtime.Toolbox.load(  # loads torch: on a loader's thread, behind the window
-                choice.config(),
-                Assets(offline=choice.offline),
-                checkpoint=choice.checkpoint,
-                progress=progress,
-                cancel=cancel,
-            )
+            assets = Assets(offline=choice.offline)
+            if (like := self._like(choice)) is not None:
+                toolbox = like.with_speech(choice.config(), assets, progress=progress, cancel=cancel)
+            else:
+                toolbox = dmd_runtime.Toolbox.load(  # loads torch: on a loader's thread, behind the window
+                    choice.config(), assets, checkpoint=choice.checkpoint, progress=progress, cancel=cancel
+                )
             self._loaded = choice, toolbox
             return toolbox
 
@@ -88,6 +86,15 @@ class LoadedModels:
         quick = replace(choice, speech_model=NO_SPEECH)
         dmd_runtime.Toolbox.load(quick.config(), Assets(offline=True), checkpoint=quick.checkpoint)
 
+    def _like(self, choice: ModelChoice) -> Toolbox | None:
+        """What is loaded, where only the recogniser has to be another."""
+        if self._loaded is None:
+            return None
+        before, toolbox = self._loaded
+        same = replace(before, speech_model=choice.speech_model, language=choice.language, offline=choice.offline)
+        whole = {Modality.LANGUAGE}.issuperset(toolbox.missing)
+        return toolbox if same == choice and (choice.offline or whole) else None
+
     def _found(self, choice: ModelChoice) -> Toolbox | None:
         loaded = self._loaded
         if loaded is None or replace(loaded[0], offline=False) != replace(choice, offline=False):
@@ -96,7 +103,13 @@ class LoadedModels:
         return toolbox if choice.offline or choice.left_out.issuperset(toolbox.missing) else None
 
 
-def not_here() -> list[tuple[str, str, int]]:
+def not_here(choice: ModelChoice) -> list[tuple[str, str, int]]:
     """(name, title, bytes) of each model file that has yet to be fetched; hashes files, so not on a window's thread."""
-    missing = (status.asset for status in Assets(offline=True).status() if status.place is None)
-    return [(asset.name, asset.title, asset.bytes) for asset in missing]
+    assets = Assets(offline=True)
+    missing = (status.asset for status in assets.status() if status.place is None)
+    plan = [(asset.name, asset.title, asset.bytes) for asset in missing]
+    speech = speech_model(choice.speech_model)
+    if speech is None or speech.asset in assets.manifest:
+        return plan
+    status = next(status for status in speech_models(assets) if status.model == speech)
+    return plan if status.place else [*plan, (speech.asset, speech.hub.title, status.total_bytes)]

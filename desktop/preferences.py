@@ -1,11 +1,12 @@
-"""The preferences dialog: appearance at once, models at the next start of a session."""
+"""The preferences dialog: appearance at once, words at the next pause, other models at the next start of a session."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QLocale, Signal
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,11 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, title_of
+from desktop.models.speech_choice import SpeechChoice
 from desktop.settings import Settings
 from desktop.theme import GAP, INSIDE, THEMES
 from desktop.widgets.labels import Label
+from desktop.widgets.speech_choice import SpeechModelBox, SpeechModelCard
 
-SPEECH_MODELS = ("whisper-tiny.en", "none", "base.en", "small.en", "tiny", "base", "small", "large-v3-turbo")
 LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ko")
 LIMITS = {"font_scale": (0.8, 2.0), "smoothing": (0.0, 10.0)}
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -30,6 +32,14 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 class PreferencesDialog(QDialog):
     """Shows settings; whatever is changed is told at once.
+
+    Parameters
+    ----------
+    settings : Settings
+    parent : QWidget, optional
+    speech : SpeechChoice, optional
+        The choice of speech model, which outlives the dialog and tells by itself what is taken; by default one of the
+        dialog's own.
 
     Signals
     -------
@@ -39,11 +49,15 @@ class PreferencesDialog(QDialog):
 
     changed = Signal(dict)
 
-    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, settings: Settings, parent: QWidget | None = None, *, speech: SpeechChoice | None = None
+    ) -> None:
         super().__init__(parent)
+        self._speech = speech if speech is not None else SpeechChoice(parent=self)
         self.setWindowTitle(self.tr("Preferences"))
         form = QFormLayout(self)
         form.setContentsMargins(INSIDE + 4, INSIDE + 4, INSIDE + 4, INSIDE)
+        form.setSizeConstraint(QFormLayout.SizeConstraint.SetMinimumSize)  # grows with what is said of a model
         form.setVerticalSpacing(GAP)
         form.setHorizontalSpacing(INSIDE)
         words = {"system": self.tr("as the system"), "dark": self.tr("dark"), "light": self.tr("light")}
@@ -52,11 +66,13 @@ class PreferencesDialog(QDialog):
         self._number(form, self.tr("Smoothing of the display"), "smoothing", settings.smoothing, " s")
         self._tick(form, self.tr("Show the camera as a mirror"), "mirror", settings.mirror)
         self._tick(form, self.tr("No small motion"), "reduced_motion", settings.reduced_motion)
-        named = {"": self.tr("default (tiny.en)"), "none": self.tr("none")}
-        models = {"": named[""], **{n: named.get(n, n) for n in SPEECH_MODELS[1:]}}
         self._add_checkpoints(form, settings.checkpoint)
-        self._choice(form, self.tr("Speech model"), "speech_model", settings.speech_model, models)
-        self._choice(form, self.tr("Language"), "language", settings.language, {n: n for n in LANGUAGES})
+        self._speech.set_chosen(settings.speech_model)
+        if speech is None:
+            self._speech.taken.connect(lambda name: self._tell("speech_model", name))
+        self._add(form, self.tr("Speech model"), "speech_model", SpeechModelBox(self._speech))
+        form.addRow("", SpeechModelCard(self._speech))
+        self._add_languages(form, settings.language)
         self._choice(form, self.tr("Device"), "device", settings.device, {n: n for n in DEVICES})
         box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         box.rejected.connect(self.reject)
@@ -108,12 +124,37 @@ class PreferencesDialog(QDialog):
             return
         self._tell("checkpoint", chosen)
 
+    def _add_languages(self, form: QFormLayout, now: str) -> None:
+        """Those that the speech model in force does not hear cannot be chosen."""
+        names = {code: f"{QLocale(code).nativeLanguageName()} ({code})" for code in LANGUAGES[1:]}
+        self._choice(form, self.tr("Language"), "language", now, {"auto": self.tr("as it is heard"), **names})
+        self._heard = Label(pixels=12, dim=True, wraps=True)
+        form.addRow("", self._heard)
+        self._speech.changed.connect(self._follow_speech)
+        self._follow_speech()
+
+    def _follow_speech(self) -> None:
+        box = self.findChild(QComboBox, "language")
+        assert isinstance(box, QComboBox)
+        items = box.model()
+        assert isinstance(items, QStandardItemModel)
+        english = self._speech.english_only
+        for at in range(box.count()):
+            items.item(at).setEnabled(not english or box.itemData(at) in ("auto", "en"))
+        if english and box.currentData() not in ("auto", "en"):
+            box.setCurrentIndex(box.findData("auto"))
+        heard = QLocale(self._speech.heard).nativeLanguageName() if self._speech.heard else ""
+        text = self.tr("The last words were heard as %1.").replace("%1", heard) if heard and not english else ""
+        self._heard.setText(text)
+        self._heard.setVisible(bool(text))
+
     def _number(self, form: QFormLayout, label: str, name: str, now: float, unit: str) -> None:
         low, high = LIMITS[name]
         box = QDoubleSpinBox()
         box.setRange(low, high)
         box.setSingleStep(0.1)
         box.setDecimals(1)
+        box.lineEdit().setTextMargins(8, 0, 0, 0)
         box.setSuffix(unit)
         box.setValue(now)
         box.valueChanged.connect(lambda value: self._tell(name, round(value, 2)))

@@ -20,9 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.dialogs import TitledDialog
+from desktop.models.health import Severity
 from desktop.session_job import KeepChoice
 from desktop.theme import GAP, INSIDE
 from desktop.widgets.labels import Label
+from desktop.widgets.signs import Sign
 from dmd_runtime import Consent
 
 _WIDTH = 560
@@ -79,12 +81,12 @@ class RecordDialog(TitledDialog):
         self.consent = self._text(form, _tr("Consent"), defaults.consent or default_consent(), 96)
         self.given_by = self._line(form, _tr("Given by"), "", _tr("whoever agreed: participant, guardian …"))
         self.recorded_by = self._line(form, _tr("Recorded by"), defaults.recorded_by, _tr("you"))
-        self.agreed = QCheckBox(_tr("They have read or heard this and agree; everybody in view or earshot knows."))
+        self.agreed = QCheckBox(_tr("They agree, and everybody in view or earshot knows."))
+        self.agreed.setAccessibleDescription(_tr("Nothing is recorded before they have read or heard the consent."))
         form.addRow("", self.agreed)
         form.addRow(_tr("Kept in"), self._folder_row())
         self.column.addLayout(form)
-        self._missing = Label(pixels=12, dim=True, wraps=True)
-        self.column.addWidget(self._missing)
+        self.column.addWidget(self._missing_row())
         box = self.add_buttons(QDialogButtonBox.StandardButton.Ok, QDialogButtonBox.StandardButton.Cancel)
         self.start = box.button(QDialogButtonBox.StandardButton.Ok)
         self.start.setText(_tr("Start recording"))
@@ -130,14 +132,17 @@ class RecordDialog(TitledDialog):
             elif not self.agreed.isChecked():
                 missing = _tr("Nothing is recorded before they have agreed.")
         self._missing.setText(missing)
-        self._missing.setVisible(bool(missing))
+        self._sign.setVisible(bool(missing))
         self.start.setEnabled(not missing)
+        self.start.setAccessibleDescription(missing)
 
     def _line(self, form: QFormLayout, label: str, text: str, hint: str) -> QLineEdit:
         field = QLineEdit(text)
         field.setPlaceholderText(hint)
         field.setAccessibleName(label)
         form.addRow(label, field)
+        name = form.labelForField(field)
+        name.setFixedHeight(field.sizeHint().height())  # in the middle of its line
         return field
 
     def _text(self, form: QFormLayout, label: str, text: str, height: int) -> QPlainTextEdit:
@@ -148,12 +153,27 @@ class RecordDialog(TitledDialog):
         form.addRow(label, field)
         return field
 
+    def _missing_row(self) -> QWidget:
+        """What is missing, with its sign; it keeps its room, so that nothing moves when all is there."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        self._sign = Sign(Severity.AMBER, 14)
+        self._missing = Label(pixels=12, wraps=True)
+        row.addWidget(self._sign)
+        row.addWidget(self._missing, 1)
+        holder.setFixedHeight(self._sign.height() + 4)
+        holder.setVisible(self._needs_consent)
+        return holder
+
     def _folder_row(self) -> QWidget:
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         self._where = Label(pixels=12, wraps=True)
         other = QPushButton(_tr("Another folder…"))
+        other.setAccessibleDescription(_tr("Where sessions are kept"))
         other.clicked.connect(self._choose_folder)
         row.addWidget(self._where, 1)
         row.addWidget(other)

@@ -74,6 +74,7 @@ class Recorder(QObject):
         self._trouble.connect(self._tell, Qt.ConnectionType.QueuedConnection)
         sessions.started.connect(self._follow)
         sessions.saving.connect(self._show_saving)
+        sessions.saved_share.connect(self._show_share)
         sessions.ended.connect(self._note_end)
 
     @property
@@ -82,10 +83,13 @@ class Recorder(QObject):
         return self._store.now.sessions_folder
 
     def toggle(self, request: SourceRequest) -> None:
-        """Ask, and record ``request``; where a recording runs, end it and go on without."""
+        """Ask, and record ``request``; where a recording runs, end it and go on without.
+
+        One that has ended by itself is no longer one that runs.
+        """
         if self._model.state is RecordState.SAVING:
             return
-        if self._sessions.is_recording:
+        if self._sessions.is_recording and self._model.state is not RecordState.ENDED:
             self.end(go_on=True)
             return
         keep = self.ask(needs_consent=request.is_live)
@@ -112,9 +116,9 @@ class Recorder(QObject):
             recorded_by=settings.recorded_by,
         )
         dialog = RecordDialog(defaults, needs_consent=needs_consent, parent=self._window)
-        agreed, keep = bool(dialog.exec()), dialog.choice
+        keep = dialog.choice if dialog.exec() else None
         dialog.deleteLater()
-        if not agreed:
+        if keep is None:
             return None
         self._participant = keep.participant
         changes = {"task": keep.task, "session_root": str(keep.root)}
@@ -158,7 +162,11 @@ class Recorder(QObject):
 
     def _look(self) -> None:
         recording, session = self._sessions.recording, self._sessions.session
-        if recording is None or session is None or self._model.state is not RecordState.RECORDING:
+        if recording is None or session is None:
+            return
+        if self._model.state is RecordState.SAVING:
+            self._model.update(share=recording.share)
+        if self._model.state is not RecordState.RECORDING:
             return
         counts = recording.counts
         self._model.update(
@@ -167,12 +175,18 @@ class Recorder(QObject):
             frames_dropped=counts.frames_dropped,
             audio_lost=counts.audio_lost,
             disk_seconds=counts.disk_seconds,
+            ended=recording.ended,
         )
+        if recording.ended:
+            self._model.set_state(RecordState.ENDED)
 
     def _show_saving(self, _: Session) -> None:
         self._look()
-        self._watch.stop()
         self._model.set_state(RecordState.SAVING)
+
+    def _show_share(self, share: float) -> None:
+        if self._model.state is RecordState.SAVING:
+            self._model.update(share=share)
 
     def _note_end(self, _: Session, folder: str) -> None:
         self._watch.stop()

@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QComboBox,
+    QFrame,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
+    QScrollArea,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from desktop import theme
 from desktop.compare_dialog import CompareDialog
 from desktop.editing_panel import EditingPanel
 from desktop.live_page import EDGE_SPACE
 from desktop.models.live import Phase
 from desktop.models.replay import ReplayModel
-from desktop.replay.editing import UNSAVED, ReplayEditing
+from desktop.replay.editing import KEPT, UNSAVED, ReplayEditing
 from desktop.theme import GAP
 from desktop.widgets.emotion_panel import EmotionPanel
 from desktop.widgets.graph_view import GraphView
@@ -39,6 +42,7 @@ from desktop.widgets.trace_pad import TracePad
 from dmd_runtime import Edge, Graph
 
 _FINE, _COARSE = 1.0, 10.0  # s
+_COMPACT, _LEAST_TIMELINE = 560, 72  # px, of 1.0 text
 _WALKING = ("Left", "Right", "Up", "Down", "Home", "End")
 
 
@@ -70,15 +74,15 @@ class ReplayPage(QWidget):
         self.panel = EditingPanel(self.editing, self.timeline)
         self.comparing: CompareDialog | None = None
         self.states = ReplayStates(model)
-        self.notices = NoticeBar(model.live)
+        self.banner, self.notices = MarkBanner(model.live), NoticeBar(model.live)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.states)
         self._stack.addWidget(self._lay_out())
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(MarkBanner(model.live))
-        whole.addWidget(self.notices)
+        for above in (self.banner, self.notices):
+            whole.addWidget(above)
         whole.addWidget(self._stack, 1)
         self._shortcuts = {key: self._shortcut(key, action) for key, action in self._keys().items()}
         self._only_editing = frozenset(self._editing_keys())
@@ -113,22 +117,45 @@ class ReplayPage(QWidget):
         columns.addWidget(self._beside, 50)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
-        self.splitter.setHandleWidth(GAP)
         self.splitter.addWidget(upper)
         self.splitter.addWidget(self.timeline)
         self.splitter.setStretchFactor(0, 5)
         self.splitter.setStretchFactor(1, 4)
         self.splitter.setSizes([430, 252])
         page = QWidget()
-        inside = QVBoxLayout(page)
-        inside.setContentsMargins(EDGE_SPACE, GAP, EDGE_SPACE, GAP)
-        inside.addWidget(self.splitter)
-        return page
+        self._inside = QVBoxLayout(page)
+        self._inside.addWidget(self.splitter)
+        self._beside_rows = right
+        self._room = QScrollArea()  # for many notices above, or large text: what does not fit is scrolled to, not cut
+        self._room.setWidgetResizable(True)
+        self._room.setFrameShape(QFrame.Shape.NoFrame)
+        self._room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._room.setWidget(page)
+        for ground in (page, self._room.viewport()):
+            ground.setAutoFillBackground(False)
+        return self._room
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Spare what can be spared where there is little room."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        above = sum(bar.sizeHint().height() for bar in (self.banner, self.notices) if bar.isVisibleTo(self))
+        compact = self.height() - above < _COMPACT * theme.scale()
+        space = GAP // 3 if compact else GAP
+        self._inside.setContentsMargins(EDGE_SPACE, space, EDGE_SPACE, space)
+        self._beside_rows.setSpacing(space)
+        self.splitter.setHandleWidth(space)
+        self.timeline.setMinimumHeight(round(_LEAST_TIMELINE * theme.scale()) if compact else 0)
 
     def _connect(self) -> None:
         model = self.model
         model.live.phase_changed.connect(self._follow_phase)
+        model.live.notices_changed.connect(self._fit)
+        model.live.source_changed.connect(self._fit)
         model.state_changed.connect(self._follow_state)
+        model.drag_changed.connect(self._follow_drag)
         self.timeline.seek_requested.connect(model.seek)
         self.timeline.scrub_requested.connect(model.scrub)
         self.words.seek_requested.connect(model.seek)
@@ -268,6 +295,8 @@ class ReplayPage(QWidget):
     def _help(self, key: str) -> None:
         if key == UNSAVED:
             self.editing.save()
+        elif key == KEPT:
+            self.editing.restore()
         else:
             self.model.live.notice(key, None)
 
@@ -289,6 +318,10 @@ class ReplayPage(QWidget):
         if loops != self.timeline.loops:
             self.timeline.loops = loops
             self.timeline.update()
+
+    def _follow_drag(self) -> None:
+        for glide in (self.emotion.glide, *(view.glide for view in self.graphs.values())):
+            glide.is_still = self.model.is_dragged
 
     def _follow_phase(self) -> None:
         running = self.model.live.phase is Phase.RUNNING

@@ -14,7 +14,6 @@ from dmd_runtime import (
     Consent,
     DMDError,
     FetchCancelledError,
-    FileSource,
     Recording,
     Session,
     Source,
@@ -112,4 +111,6 @@ def open_source(request: SourceRequest, *, with_hash: bool) -> Source:
         return request.source
     if request.kind is SourceKind.SYNTHETIC:
         return SyntheticSource(duration=request.seconds, size=(640, 480), paced=True)
+    from dmd_runtime import FileSource  # noqa: PLC0415 - loads PyAV, which the window need not wait for
+
     return FileSource(Path(request.path), paced=True, with_hash=with_hash)

@@ -201,5 +201,7 @@ def _style_sheet(t: Theme) -> str:
     text = resource("style.qss").read_text(encoding="utf-8")
     for name in ("background", "card", "line", "ink", "dim", "track", "stage", "accent", "button", "on_accent"):
         text = text.replace(f"@{name}", getattr(t, name).name())
+    for sign in ("tick", "chevron"):
+        text = text.replace(f"@{sign}", resource(f"{sign}-{t.name}.png").as_posix())
     text = text.replace("@text", str(round(13 * scale())))
     return text.replace("@recording", RECORDING.name()).replace("@radius", f"{RADIUS_SMALL}px")

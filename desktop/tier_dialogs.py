@@ -24,11 +24,6 @@ from desktop.widgets.labels import Label
 from dmd_runtime import Item, Tier, TierKind
 
 _WIDTH: Final = 340
-_PLAIN: Final = """
-QDoubleSpinBox::up-button, QDoubleSpinBox::down-button { width: 0; border: 0; }
-QLineEdit { border: 0; padding: 0 6px; background: transparent; }
-"""
-"""Without arrows, which the keys do as well: with NoButtons and a style sheet Qt leaves the text a width of 1."""
 
 
 def _tr(text: str) -> str:
@@ -196,7 +191,6 @@ def _seconds(name: str, value: float, end: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setAccessibleName(name)
     box.setDecimals(3)
-    box.setStyleSheet(_PLAIN)
     box.lineEdit().setTextMargins(8, 0, 0, 0)
     box.setRange(0.0, max(end, value))
     box.setSingleStep(0.1)

@@ -27,6 +27,7 @@ _HOME = {
     "Reading": "messages",
     "Health": "messages",
     "Failure": "messages",
+    "SpeechChange": "messages",
     "Message": "messages",
     "freeze": "messages",
     "Clock": "clock",
@@ -47,6 +48,15 @@ _HOME = {
     "SessionState": "streaming.session",
     "Latest": "streaming.channel",
     "Toolbox": "streaming.toolbox",
+    "NO_SPEECH": "streaming.speech_models",
+    "SPEECH_MODELS": "streaming.speech_models",
+    "Presence": "streaming.speech_models",
+    "SpeechModel": "streaming.speech_models",
+    "SpeechModelStatus": "streaming.speech_models",
+    "fetch_speech_model": "streaming.speech_models",
+    "recommended_here": "streaming.speech_models",
+    "speech_model": "streaming.speech_models",
+    "speech_models": "streaming.speech_models",
     "Recording": "recording.recording",
     "Consent": "recording.recording",
     "find_unfinished": "recording.recovery",
@@ -84,6 +94,7 @@ _HOME = {
     "FrameReader": "recording.playback",
     "MediaTimeline": "recording.playback_timeline",
     "media_timeline": "recording.playback_timeline",
+    "prepare_replay": "recording.playback_timeline",
     "SoundReader": "recording.playback_sound",
     "Tempo": "recording.playback_sound",
     "RecordedFaces": "recording.reader",
@@ -121,6 +132,7 @@ if TYPE_CHECKING:
     from dmd_runtime.messages import Reading as Reading
     from dmd_runtime.messages import Span as Span
     from dmd_runtime.messages import SpeechActivity as SpeechActivity
+    from dmd_runtime.messages import SpeechChange as SpeechChange
     from dmd_runtime.messages import Utterance as Utterance
     from dmd_runtime.messages import VideoFrame as VideoFrame
     from dmd_runtime.messages import Word as Word
@@ -154,6 +166,7 @@ if TYPE_CHECKING:
     from dmd_runtime.recording.playback_timeline import Medium as Medium
     from dmd_runtime.recording.playback_timeline import media_timeline as media_timeline
     from dmd_runtime.recording.playback_timeline import medium_of as medium_of
+    from dmd_runtime.recording.playback_timeline import prepare_replay as prepare_replay
     from dmd_runtime.recording.reader import Readings as Readings
     from dmd_runtime.recording.reader import RecordedFaces as RecordedFaces
     from dmd_runtime.recording.reader import RecordedSession as RecordedSession
@@ -186,6 +199,15 @@ if TYPE_CHECKING:
     from dmd_runtime.streaming.channel import Latest as Latest
     from dmd_runtime.streaming.session import Session as Session
     from dmd_runtime.streaming.session import SessionState as SessionState
+    from dmd_runtime.streaming.speech_models import NO_SPEECH as NO_SPEECH
+    from dmd_runtime.streaming.speech_models import SPEECH_MODELS as SPEECH_MODELS
+    from dmd_runtime.streaming.speech_models import Presence as Presence
+    from dmd_runtime.streaming.speech_models import SpeechModel as SpeechModel
+    from dmd_runtime.streaming.speech_models import SpeechModelStatus as SpeechModelStatus
+    from dmd_runtime.streaming.speech_models import fetch_speech_model as fetch_speech_model
+    from dmd_runtime.streaming.speech_models import recommended_here as recommended_here
+    from dmd_runtime.streaming.speech_models import speech_model as speech_model
+    from dmd_runtime.streaming.speech_models import speech_models as speech_models
     from dmd_runtime.streaming.toolbox import Toolbox as Toolbox
 
 

@@ -26,7 +26,7 @@ def cli_list(assets: Assets, names: Sequence[str] = (), *, out: TextIO) -> int:
         asset = status.asset
         rows.append((asset.name, _megabytes(asset), asset.licence, asset.purpose, _where(status) or "not here"))
         rows += [("", "", "", "", f"refused {problem}") for problem in status.problems]
-    _table(rows, out)
+    print_table(rows, out)
     return 0
 
 
@@ -41,7 +41,7 @@ def cli_fetch(
 ) -> int:
     """``dmd models fetch``: get what is missing (default: of all); returns 0, or 2 where one could not be had."""
     failed = False
-    show = _Shown(out)
+    show = ProgressLine(out)
     for asset in _chosen(assets, names):
         try:
             place = assets.fetch(asset.name, on_progress=on_progress or show, cancel=cancel)
@@ -57,7 +57,7 @@ def cli_fetch(
     return EXIT_INPUT if failed else 0
 
 
-class _Shown:
+class ProgressLine:
     """Progress as a bar that moves on a terminal, as one line for each file and source elsewhere."""
 
     def __init__(self, out: TextIO) -> None:
@@ -66,6 +66,7 @@ class _Shown:
         self._last = ""
 
     def __call__(self, step: Progress) -> None:
+        """Show how far it is."""
         text = f"{step.asset}/{step.file}  {step.total_bytes / 1e6:.1f} MB  from {step.source}"
         if self._moves:
             percent = 100 * step.done_bytes // step.total_bytes
@@ -77,6 +78,7 @@ class _Shown:
             )
 
     def end(self) -> None:
+        """Take the bar away."""
         if self._moves and self._last:
             print(end="\r\x1b[K", file=self._out, flush=True)
 
@@ -89,7 +91,7 @@ def cli_verify(assets: Assets, names: Sequence[str] = (), *, out: TextIO) -> int
         verdict = "verified" if status.ok else "WRONG" if status.problems else "not here"
         rows.append((status.asset.name, verdict, _where(status)))
         rows += [("", "", problem) for problem in status.problems]
-    _table(rows, out)
+    print_table(rows, out)
     return 0 if all(status.ok for status in results) else EXIT_INPUT
 
 
@@ -105,7 +107,8 @@ def _where(status: AssetStatus) -> str:
     return f"{status.place} ({status.origin})" if status.place else ""
 
 
-def _table(rows: Sequence[tuple[str, ...]], out: TextIO) -> None:
+def print_table(rows: Sequence[tuple[str, ...]], out: TextIO) -> None:
+    """Write rows in columns that are as wide as need be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)

@@ -1,8 +1,9 @@
-"""Model files: what there are (``resources/models.toml``), and how right ones are told from wrong: size and SHA-256."""
+"""Model files: what there are (``resources/models.toml``), and how right ones are told from wrong: size and hash."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -40,12 +41,30 @@ class Mirror:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class AssetFile:
-    """One file of an asset and how it is recognised."""
+    """One file of an asset and how it is recognised: by its SHA-256 or, where only that is known, as git names it."""
 
     path: _PlainName
     bytes: Annotated[int, Field(strict=True, gt=0)]
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S+$")]
+    sha256: Annotated[str, StringConstraints(pattern="^([0-9a-f]{64})?$")] = ""
+    git_sha1: Annotated[str, StringConstraints(pattern="^([0-9a-f]{40})?$")] = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.sha256) == bool(self.git_sha1):
+            raise ValueError("expected either sha256 or git_sha1")
+
+    @property
+    def digest(self) -> str:
+        """What :meth:`hashed` gives for the right file."""
+        return self.sha256 or self.git_sha1
+
+    def hashed(self, data: io.BufferedReader) -> str:
+        """Hash an open file in the way that this one is recognised."""
+        if self.sha256:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+        size = os.fstat(data.fileno()).st_size
+        start = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        return hashlib.file_digest(data, lambda: start).hexdigest()
 
     @property
     def host(self) -> str:
@@ -55,7 +74,7 @@ class AssetFile:
 
 @dataclass(frozen=True, kw_only=True, config=_CLOSED)
 class Asset:
-    """One model: its files, what it is for, its licence, its mirror."""
+    """One model: its files, what it is for, its licence, its mirror if it has one."""
 
     name: _PlainName
     title: str
@@ -63,8 +82,8 @@ class Asset:
     licence: str
     licence_url: str
     source: str
-    mirror: Mirror
     files: Annotated[tuple[AssetFile, ...], Field(min_length=1)]
+    mirror: Mirror | None = None
 
     def __post_init__(self) -> None:
         if len({file.path for file in self.files}) < len(self.files):
@@ -124,19 +143,24 @@ class Checker:
                 stat = os.fstat(data.fileno())
                 if stat.st_size != file.bytes:
                     return f"expected {file.bytes} bytes, got {stat.st_size}"
-                stamp: list[object] = [stat.st_size, stat.st_mtime_ns, file.sha256]
+                stamp: list[object] = [stat.st_size, stat.st_mtime_ns, file.digest]
                 if not anew and self._remembered().get(str(path.resolve())) == stamp:
                     return ""
-                digest = hashlib.file_digest(data, "sha256").hexdigest()
+                digest = file.hashed(data)
         except (FileNotFoundError, NotADirectoryError):
             return NOTHING
         except OSError as error:
             return f"expected a file that can be read, got {error.strerror or error}"
-        if digest != file.sha256:
-            return f"expected SHA-256 {file.sha256}, got {digest}"
+        if digest != file.digest:
+            return f"expected {'SHA-256' if file.sha256 else 'git SHA-1'} {file.digest}, got {digest}"
         if path.suffix != ".part":
             self._remember(str(path.resolve()), stamp)
         return ""
+
+    def renamed(self, old: Path, new: Path) -> None:
+        """A file that was right was moved; it need not be read again for that."""
+        if stamp := self._remembered().get(str(old.resolve())):
+            self._remember(str(new.resolve()), stamp)
 
     def _remembered(self) -> dict[str, list[object]]:
         with self._lock:

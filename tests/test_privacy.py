@@ -8,19 +8,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import faster_whisper.utils
 import pytest
 
 from dmd_runtime.assets import Assets
-from dmd_runtime.errors import AssetError
 from dmd_runtime.privacy import quiet_hub
-from dmd_runtime.streaming.speech_models import speech_model_folder
+from dmd_runtime.streaming.speech_models import fetch_speech_model
 from tests import network_guard
 from tests.features.face_assets import face_model
+from tests.hub_factory import Hub, base
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK = """
@@ -180,64 +180,20 @@ def test_a_session_that_may_fetch_asks_nobody_when_all_is_there(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-class Hub:
-    """Stands for faster-whisper's download_model; has ``cached`` in its cache, and can be reached or not."""
-
-    def __init__(self, *, cached: bool, up: bool = True) -> None:
-        self.cached, self.up = cached, up
-        self.asked: list[bool] = []  # whether it might go online
-
-    def __call__(self, name: str, *, cache_dir: str, local_files_only: bool) -> str:
-        self.asked.append(not local_files_only)
-        if self.cached:
-            return f"{cache_dir}/{name}"
-        if local_files_only:
-            raise FileNotFoundError("not in the cache")  # what LocalEntryNotFoundError is
-        if not self.up:
-            raise ConnectionError("no route")
-        return f"{cache_dir}/{name}"
-
-
-def find(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path, *, offline: bool = False) -> Path:
-    monkeypatch.setattr(faster_whisper.utils, "download_model", hub)
-    assets = Assets(cache=cache, offline=offline)
-    return speech_model_folder("small", assets, lambda name: pytest.fail(f"{name} is no model of the manifest"))
-
-
-def test_a_cached_speech_model_asks_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    hub = Hub(cached=True)
-    assert find(hub, monkeypatch, tmp_path) == tmp_path / "hub" / "small"
-    assert hub.asked == [False]
-
-
-def test_the_hub_is_asked_for_a_speech_model_that_is_not_in_the_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    hub = Hub(cached=False)
-    assert find(hub, monkeypatch, tmp_path) == tmp_path / "hub" / "small"
-    assert hub.asked == [False, True]
-
-
-def test_the_hub_is_never_asked_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    hub = Hub(cached=False)
-    with pytest.raises(AssetError, match="working offline"):
-        find(hub, monkeypatch, tmp_path, offline=True)
-    assert hub.asked == [False]
-
-
-def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match="the hub could not give it: no route"):
-        find(Hub(cached=False, up=False), monkeypatch, tmp_path)
-
-
-def test_the_real_hub_client_looks_into_its_cache_without_a_connection(tmp_path: Path) -> None:
-    code = """
-from faster_whisper.utils import download_model
-download_model("small", cache_dir=sys.argv[1], local_files_only=True)
+FIND = """
+import sys
+from pathlib import Path
+from dmd_runtime.assets import Assets
+from dmd_runtime.streaming.speech_models import speech_model_folder
+print(speech_model_folder("base", Assets(cache=Path(sys.argv[1]))))
 """
-    done = guarded("-c", PROTECT + code, str(tmp_path))
-    assert done.returncode == 1, done.stderr
-    assert "LocalEntryNotFoundError" in done.stderr
+
+
+def test_a_speech_model_of_the_hub_that_is_here_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Hub(monkeypatch)):
+        folder = fetch_speech_model(base(), Assets(cache=tmp_path, environ={}))
+    done = guarded("-c", FIND, str(tmp_path))
+    assert (done.returncode, done.stdout.strip()) == (0, str(folder)), done.stderr
 
 
 def test_the_hub_client_keeps_what_the_user_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,14 +234,8 @@ pip_download("nothing==1", Path(sys.argv[1]), Event())
     assert set(proxy.asked) == {"CONNECT index.invalid:443 HTTP/1.0"}
 
 
-def test_the_hub_client_goes_through_the_users_proxy(proxy: Proxy, tmp_path: Path) -> None:
-    code = """
-from pathlib import Path
-from dmd_runtime.assets import Assets
-from dmd_runtime.streaming.speech_models import speech_model_folder
-speech_model_folder("small", Assets(cache=Path(sys.argv[1])), Path)
-"""
+def test_the_hub_is_asked_through_the_users_proxy(proxy: Proxy, tmp_path: Path) -> None:
     settings = {"https_proxy": proxy.url, "HF_ENDPOINT": "https://hub.invalid"}
-    done = run("-c", PROTECT + code, str(tmp_path), **settings)
+    done = run("-c", PROTECT + FIND, str(tmp_path), **settings)
     assert "the hub could not give it" in done.stderr
-    assert set(proxy.asked) == {"CONNECT hub.invalid:443 HTTP/1.1"}
+    assert {line.rpartition(" ")[0] for line in proxy.asked} == {"CONNECT hub.invalid:443"}

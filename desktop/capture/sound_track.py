@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import av
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,6 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from desktop.capture.sample_clock import SampleClock
 from desktop.capture.sound_input import Sound
 from dmd_runtime import ANALYSIS_RATE, AudioBlock, freeze
+
+if TYPE_CHECKING:
+    import av  # 0.1 s and more, which only a microphone of another rate needs to wait for
 
 BLOCK: Final = 512
 """Samples in a block: 32 ms. One before a hole, and the last, may be shorter."""
@@ -40,6 +42,8 @@ class Resampler:
         """Take float32 (n,), return what is ready (the last millisecond or so stays inside), float32 (m,)."""
         if self._converter is None or not len(mono):
             return mono
+        import av  # noqa: PLC0415
+
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(mono)[None, :], format="flt", layout="mono")
         frame.sample_rate = self._rate
         return _joined(self._converter.resample(frame))
@@ -55,6 +59,8 @@ class Resampler:
     def _new(self) -> av.AudioResampler | None:
         if self._rate == ANALYSIS_RATE:
             return None
+        import av  # noqa: PLC0415
+
         return av.AudioResampler(format="flt", layout="mono", rate=ANALYSIS_RATE)
 
 

@@ -88,6 +88,8 @@ class AnnotatingModel(QObject):
         How often each was marked in this session.
     trail : deque of Sample
         What was drawn in the last seconds.
+    ended : str
+        Why nothing can be marked any more although the session goes on; else empty.
 
     Signals
     -------
@@ -110,6 +112,7 @@ class AnnotatingModel(QObject):
         self.running: dict[tuple[str, str], Mark] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self.trail: deque[Sample] = deque()
+        self.ended = ""
         self._marks: deque[Mark] = deque(maxlen=_REMEMBERED)
         self._now: Clock = lambda: None
         self._sink: MarkSink | None = None
@@ -125,6 +128,7 @@ class AnnotatingModel(QObject):
         self._marks.clear()
         self.trail.clear()
         self._note_began = None
+        self.ended = ""
         self._now, self._sink = now, sink
         self.changed.emit()
         self.traced.emit()
@@ -143,10 +147,24 @@ class AnnotatingModel(QObject):
             self._keep(mark)
         self.changed.emit()
 
-    def finish(self) -> None:
-        """End what runs, before the recording ends; nothing is kept after that."""
+    def end(self, reason: str) -> None:
+        """The recording has ended by itself: nothing can be marked, and ``reason`` says why, until :meth:`attach`.
+
+        Spans that run last until there in what was kept.
+        """
+        if self._sink is None or self.ended:
+            return
+        self.running.clear()
+        self.ended = reason
+        self.lift()
+        self.finish()
+
+    def finish(self, end: float | None = None) -> None:
+        """End what runs, now or at ``end`` if that was before; nothing is kept after that."""
+        now = self._now()
+        t = now if now is None or end is None else min(now, end)
         for key in tuple(self.running):
-            self._end(key)
+            self._end(key, t)
         self._sink = None
         self._now = lambda: None
         self.changed.emit()
@@ -221,7 +239,7 @@ class AnnotatingModel(QObject):
     @property
     def can_undo(self) -> bool:
         """Whether there is a mark to take back."""
-        return bool(self._marks)
+        return bool(self._marks) and not self.ended
 
     @property
     def undo_text(self) -> str:
@@ -230,7 +248,7 @@ class AnnotatingModel(QObject):
 
     def undo(self) -> None:
         """Take back the last mark, whole; a span that runs stops."""
-        if not self._marks:
+        if not self.can_undo:
             return
         mark = self._marks[-1]
         if not self._keep(mark, void=True):
@@ -279,6 +297,7 @@ class AnnotatingModel(QObject):
                     self._sink.trace(t, KnownTier.AROUSAL.value, arousal, self.by)
             except DMDError as error:
                 self.failed.emit(str(error))
+                self.trail.pop()
         self.traced.emit()
 
     def lift(self) -> None:

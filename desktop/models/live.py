@@ -49,11 +49,15 @@ class Remedy(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A problem that stays on screen until it is resolved; ``action`` labels the button that helps, if one does."""
+    """A problem that stays on screen until it is resolved; ``action`` labels the button that helps, if one does.
+
+    ``good``: no problem, but something that was done and is worth telling.
+    """
 
     key: str
     text: str
     action: str = ""
+    good: bool = False
 
 
 class PreviewRate:
@@ -279,9 +283,9 @@ class LiveModel(QObject):
             self.absent = dict(absent)
             self.source_changed.emit()
 
-    def notice(self, key: str, text: str | None, *, action: str = "") -> None:
+    def notice(self, key: str, text: str | None, *, action: str = "", good: bool = False) -> None:
         """Show a problem until it is resolved: ``None`` takes it away; the same key again changes its text."""
-        new = None if text is None else Notice(key=key, text=text, action=action)
+        new = None if text is None else Notice(key=key, text=text, action=action, good=good)
         if self.notices.get(key) == new:
             return
         if new is None:

@@ -103,7 +103,8 @@ class Loading:
         """Take one report of the fetcher; steps before it are done, one that was not planned is added."""
         at = self._index(progress.asset)
         if at is None:
-            added = LoadingStep(key=progress.asset, title=progress.asset, total_bytes=progress.total_bytes)
+            total = progress.whole_total or progress.total_bytes
+            added = LoadingStep(key=progress.asset, title=progress.asset, total_bytes=total)
             return Loading(steps=(*self.steps, added)).progressed(progress)
         old = self.steps[at]
         step = replace(

@@ -10,9 +10,9 @@ import numpy as np
 from dmd_runtime import (
     EDGES,
     MODALITIES,
+    Edge,
     FaceObservation,
     Graph,
-    Modality,
     Provenance,
     Reading,
     Readings,
@@ -32,7 +32,10 @@ def recorded_reading(readings: Readings, provenance: Provenance, row: int) -> Re
     def shares(values: np.ndarray) -> dict[str, float] | None:
         return None if np.isnan(values).any() or not labels else dict(zip(labels, values.tolist(), strict=True))
 
-    edges = {g: readings.edges[g][row] for g in Graph}
+    def by_edge(weights: np.ndarray) -> dict[Edge, float]:
+        return dict(zip(EDGES, weights.tolist(), strict=True))
+
+    edges, prior = ({g: part[g][row] for g in Graph} for part in (readings.edges, readings.prior))
     sentiment = float(readings.sentiment[row])
     return Reading(
         index=row,
@@ -43,11 +46,11 @@ def recorded_reading(readings: Readings, provenance: Provenance, row: int) -> Re
         emotion=shares(readings.emotion[row]),
         sentiment=None if np.isnan(sentiment) else sentiment,
         unimodal={g: {m: shares(readings.unimodal[g][row, i]) for i, m in enumerate(MODALITIES)} for g in Graph},
-        edges={g: None if np.isnan(w).any() else dict(zip(EDGES, w.tolist(), strict=True)) for g, w in edges.items()},
-        prior=None,
+        edges={g: None if np.isnan(w).any() else by_edge(w) for g, w in edges.items()},
+        prior=None if any(np.isnan(w).any() for w in prior.values()) else {g: by_edge(w) for g, w in prior.items()},
         coverage={m: float(readings.coverage[row, i]) for i, m in enumerate(MODALITIES)},
         speech=float(readings.speech[row]),
-        settled=dict.fromkeys(Modality, True),
+        settled={m: bool(readings.settled[row, i]) for i, m in enumerate(MODALITIES)},
         provenance=provenance,
     )
 

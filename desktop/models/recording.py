@@ -13,6 +13,8 @@ class RecordState(Enum):
 
     IDLE = "idle"
     RECORDING = "recording"
+    ENDED = "ended"
+    """It has ended by itself, because of the disk; the session goes on and is not kept."""
     SAVING = "saving"
     """It has ended; files are being finished."""
 
@@ -32,6 +34,8 @@ class RecordFigures:
         How long the disk lasts at this rate; None where unknown.
     share : float or None
         How far saving is; None where unknown.
+    ended : str
+        Why it has ended by itself.
     """
 
     state: RecordState = RecordState.IDLE
@@ -41,6 +45,7 @@ class RecordFigures:
     audio_lost: int = 0
     disk_seconds: float | None = None
     share: float | None = None
+    ended: str = ""
 
 
 class RecordingModel(QObject):
@@ -72,13 +77,12 @@ class RecordingModel(QObject):
         """Go to ``state``; the figures begin anew with a recording."""
         if state is self.state:
             return
-        self.figures = (
-            RecordFigures(state=state) if state is not RecordState.SAVING else replace(self.figures, state=state)
-        )
+        goes_on = state in (RecordState.ENDED, RecordState.SAVING)
+        self.figures = replace(self.figures, state=state) if goes_on else RecordFigures(state=state)
         self.state_changed.emit()
         self.changed.emit()
 
-    def update(self, **figures: float | None) -> None:
+    def update(self, **figures: float | str | None) -> None:
         """Take newer figures."""
         changed = replace(self.figures, **figures)  # type: ignore[arg-type]  # each is what its field says
         if changed != self.figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -14,6 +15,7 @@ from desktop.models.graph import GraphModel
 from desktop.models.live import LiveModel, Phase
 from desktop.models.recorded import recorded_face, recorded_reading
 from desktop.models.replay_text import ReplayTextModel
+from desktop.models.session_facts import SessionFacts, facts_of
 from desktop.models.track import Series, TrackModel
 from dmd_runtime import (
     Annotations,
@@ -28,6 +30,8 @@ from dmd_runtime import (
 
 SPEEDS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 _PAST = 60.0  # s of readings that the graphs show the history of
+_RESTING = 0.1
+"""Seconds between two looks at readings and words while the play head is dragged; the picture goes before them."""
 
 
 class Transport(Protocol):
@@ -91,6 +95,7 @@ class ReplayModel(QObject):
     words : ReplayTextModel
     folder : Path or None
     title : str
+    facts : SessionFacts
     position : float
     frame_number : int
         Of the picture that is shown; -1 without one.
@@ -98,25 +103,35 @@ class ReplayModel(QObject):
         Names of other readings of the session; "" is what was recorded.
     analysis : str
         The one that is shown.
+    no_film : str
+        Why there is nothing that could be read once more; empty where there is a film.
+    is_dragged : bool
+        The play head is dragged, until it rests: the picture follows at once, readings and words ten times a second.
+    machine : () -> float
+        Seconds of the machine's clock.
     is_edited : bool
         Whether the annotations on the track are those of who edits them.
 
     Signals
     -------
     moved : the play head.
+    drag_changed : :attr:`is_dragged`.
     state_changed : playing, speed, loop, mute.
     session_changed : folder, title, analyses.
     leaving : another session is opened, or none; this one is still here.
     analysis_requested(str)
+    reanalysis_requested : the session is to be read once more.
     choose_requested : another session is wanted.
     retry_requested
     """
 
     moved = Signal()
+    drag_changed = Signal()
     state_changed = Signal()
     session_changed = Signal()
     leaving = Signal()
     analysis_requested = Signal(str)
+    reanalysis_requested = Signal()
     choose_requested = Signal()
     retry_requested = Signal()
 
@@ -128,6 +143,9 @@ class ReplayModel(QObject):
         self.track = TrackModel(self)
         self.words = ReplayTextModel(self)
         self.transport: Transport | None = None
+        self.machine = time.monotonic
+        self.is_dragged = False
+        self._looked = -_RESTING
         self.folder: Path | None = None
         self.title = ""
         self.analyses: tuple[str, ...] = ("",)
@@ -137,6 +155,8 @@ class ReplayModel(QObject):
     def _forget(self) -> None:
         self.position = 0.0
         self.frame_number = -1
+        self.facts = SessionFacts()
+        self.no_film = ""
         self._readings: Readings | None = None
         self._made_by: Mapping[str, Any] = {}
         self._faces: RecordedFaces | None = None
@@ -166,11 +186,17 @@ class ReplayModel(QObject):
         self.live.set_phase(Phase.LOADING, self.tr("Opening {0} …").format(folder.name))
         self.session_changed.emit()
 
-    def set_session(self, session: RecordedSession, title: str, analyses: tuple[str, ...]) -> None:
+    def set_session(self, session: RecordedSession, analyses: tuple[str, ...]) -> None:
         """The session is there; its tables and medium follow."""
-        self.title, self.analyses = title, analyses
-        self.live.set_source(title, mirrored=False, marks=session.marks)
+        self.facts, self.analyses = facts_of(session), analyses
+        self.title = self.facts.title
+        self.live.set_source(self.title, mirrored=False, marks=session.marks)
         self.live.set_phase(Phase.RUNNING)
+        self.session_changed.emit()
+
+    def set_analyses(self, analyses: tuple[str, ...]) -> None:
+        """There are other analyses now."""
+        self.analyses = analyses
         self.session_changed.emit()
 
     def fail(self, problem: str) -> None:
@@ -213,13 +239,18 @@ class ReplayModel(QObject):
         self.position = t
         playing = self.transport is not None and self.transport.playing
         self.track.move(t, follow=playing)
-        self.words.move(t)
-        self._show_row(fill=playing)
+        now = self.machine()
+        if not self.is_dragged or now - self._looked >= _RESTING:
+            self._looked = now
+            self.words.move(t)
+            self._show_row(fill=playing)
         self.moved.emit()
 
     def settle(self) -> None:
         """The play head has come to rest: the graphs' history is filled in."""
+        self._drag(False)
         self._row = None
+        self.words.move(self.position)
         self._show_row(fill=True)
 
     def take_frame(self, frame: VideoFrame) -> None:
@@ -302,7 +333,13 @@ class ReplayModel(QObject):
     def scrub(self, t: float) -> None:
         """Drag the play head to ``t``."""
         if self.transport is not None:
+            self._drag(True)
             self.transport.scrub(t)
+
+    def _drag(self, is_dragged: bool) -> None:
+        if is_dragged != self.is_dragged:
+            self.is_dragged = is_dragged
+            self.drag_changed.emit()
 
     def jump(self, by: float) -> None:
         """Go ``by`` seconds on."""

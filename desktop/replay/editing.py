@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 import time
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.models.editing import EditingModel
 from desktop.models.live import Phase
 from desktop.models.replay import ReplayModel
 from desktop.models.worker import Worker
-from dmd_runtime import AnnotationStore, DMDError, is_held, write_annotations
+from desktop.replay.kept_copy import KeptCopy, find_copy, put_aside, throw_away
+from dmd_runtime import AnnotationStore, DMDError, is_held
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +26,8 @@ AGAIN_MS: Final = 5000
 """From a failure until it is tried again."""
 UNSAVED: Final = "unsaved annotations"
 """Key of the notice that says so; its button tries again."""
+KEPT: Final = "kept annotations"
+"""Key of the notice that there is a copy of what could not be saved once; its button restores it."""
 
 
 class ReplayEditing(QObject):
@@ -35,7 +36,8 @@ class ReplayEditing(QObject):
     They are read when :meth:`toggle` is called first, and stay until another session is opened. Each edit is written
     within a second or little more, by a thread of its own, and what is not yet written when the session goes is written
     then. What cannot be written stays here, is tried again, and is found again when its session is opened again; a copy
-    of it lies in the program's data folder, should the program end before.
+    of it lies in the program's data folder, should the program end before. A copy that an earlier run left behind is
+    offered when its session is opened; restoring it is an edit like any other.
 
     Attributes
     ----------
@@ -53,6 +55,7 @@ class ReplayEditing(QObject):
     saved = Signal()
     _read = Signal(object, object, str)
     _written = Signal(object, str)
+    _found = Signal(object)
 
     def __init__(self, model: ReplayModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -63,16 +66,21 @@ class ReplayEditing(QObject):
         self._reading: Path | None = None
         self._unsaved: dict[Path, AnnotationStore] = {}
         self._copied: set[Path] = set()
+        self._looked_at: Path | None = None
+        self._kept: KeptCopy | None = None
+        self._restores = False
         self._took = 0.0  # s, the last writing
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
         self._read.connect(self._begin)
         self._written.connect(self._note_written)
+        self._found.connect(self._offer)
         self.edits.edited.connect(self._note_edit)
         self.edits.refused.connect(lambda text: model.live.notice("edit", text, action=self.tr("Close")))
         model.leaving.connect(self._leave)
         model.session_changed.connect(self._remind)
+        model.session_changed.connect(self._look_for_copy)
 
     # ------------------------------------------------------------------ life
 
@@ -95,6 +103,16 @@ class ReplayEditing(QObject):
         self._timer.stop()
         for store in self._unsaved.values():
             self._worker.submit(partial(self._write, store))
+
+    def restore(self) -> None:
+        """Take the copy of what could not be saved once; it can be undone."""
+        if self._kept is None or self._kept.folder != self.model.folder:
+            return
+        self._restores = True
+        if self.edits.store is None:
+            self._open()
+        else:
+            self._restore()
 
     def flush(self) -> None:
         """Write what is not yet written, now."""
@@ -135,6 +153,34 @@ class ReplayEditing(QObject):
         self.model.is_edited = True
         self.edits.begin(store)
         self._turn(on=True)
+        if self._restores:
+            self._restore()
+
+    def _look_for_copy(self) -> None:
+        folder = self.model.folder
+        if folder == self._looked_at or self.model.live.phase is not Phase.RUNNING:
+            return
+        self._looked_at = folder
+        if folder is not None and folder not in self._unsaved:
+            self._worker.submit(lambda: self._found.emit(find_copy(folder)))
+
+    def _offer(self, kept: KeptCopy | None) -> None:
+        if kept is None or kept.folder != self.model.folder or kept.folder in self._unsaved:
+            return
+        self._kept = kept
+        text = self.tr("Annotations of {0} could not be saved then; a copy was kept.").format(
+            f"{kept.at:%Y-%m-%d %H:%M}"
+        )
+        since = self.tr(
+            "Those of the session were edited since: restoring puts the copy in their place (undo: Ctrl+Z)."
+        )
+        self.model.live.notice(KEPT, f"{text} {since}" if kept.is_older else text, action=self.tr("Restore"))
+
+    def _restore(self) -> None:
+        kept, self._kept, self._restores = self._kept, None, False
+        self.model.live.notice(KEPT, None)
+        if kept is not None and self.edits.apply(lambda _: kept.annotations, self.tr("restore the copy")):
+            self._copied.add(kept.folder)  # thrown away as soon as the session has it
 
     def _turn(self, *, on: bool) -> None:
         self.is_on = on
@@ -149,7 +195,8 @@ class ReplayEditing(QObject):
         return None if transport is None else transport.position
 
     def _leave(self) -> None:
-        self._reading = None
+        self._reading = self._looked_at = self._kept = None
+        self._restores = False
         store = self.edits.store
         if store is None:
             return
@@ -159,7 +206,7 @@ class ReplayEditing(QObject):
             self.flush()
         if store.folder in self._unsaved:
             self._copied.add(store.folder)
-            _put_aside(store)
+            put_aside(store)
         self.edits.end()
         self.is_on = False
         self.changed.emit()
@@ -179,6 +226,8 @@ class ReplayEditing(QObject):
         """On the worker's thread."""
         began = time.perf_counter()
         problem = _saving(store)
+        if problem and not self._copied.intersection((store.folder,)):
+            put_aside(store)  # at once: the program may end in any way
         self._took = time.perf_counter() - began
         self._written.emit(store, problem)
 
@@ -187,8 +236,9 @@ class ReplayEditing(QObject):
             self._unsaved.pop(store.folder, None)
             if store.folder in self._copied:
                 self._copied.remove(store.folder)
-                _throw_away(store.folder)
+                throw_away(store.folder)
         if problem and store.folder in self._unsaved:
+            self._copied.add(store.folder)
             self._tell(problem)
             self._timer.start(AGAIN_MS)
         elif self._unsaved:
@@ -216,29 +266,3 @@ def _saving(store: AnnotationStore) -> str:
         logger.warning("%s", error)
         return str(error)
     return ""
-
-
-def _aside(folder: Path) -> Path:
-    """Where the program may write what cannot be written to ``folder``."""
-    root = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
-    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]
-    return root / "unsaved annotations" / f"{folder.name}-{name}"
-
-
-def _put_aside(store: AnnotationStore) -> None:
-    """Keep a copy: the program may end before it can be saved."""
-    folder = _aside(store.folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_annotations(folder, store.annotations)
-        logger.error("%s: annotations could not be saved there; a copy is in %s", store.folder, folder)
-    except (DMDError, OSError) as error:
-        logger.error("%s: annotations could not be saved there, and no copy either: %s", store.folder, error)
-
-
-def _throw_away(folder: Path) -> None:
-    """The copy is not needed any more, or its session was deleted."""
-    try:
-        shutil.rmtree(_aside(folder))
-    except OSError as error:
-        logger.warning("%s: %s", folder, error)

@@ -46,7 +46,7 @@ class Table:
 
 
 class SessionLoader(QThread):
-    """Reads one session, or with ``analysis`` only the readings of that analysis.
+    """Reads one session, with ``analysis`` the tables of that; ``only_tables`` where all else is known.
 
     Signals
     -------
@@ -69,7 +69,7 @@ class SessionLoader(QThread):
         folder: Path,
         *,
         analysis: str = "",
-        only_readings: bool = False,
+        only_tables: bool = False,
         analyses: Analyses,
         open_analysis: OpenAnalysis,
         parent: QObject | None = None,
@@ -77,7 +77,7 @@ class SessionLoader(QThread):
         super().__init__(parent)
         self.setObjectName("replay-loader")
         self.folder, self.analysis = folder, analysis
-        self._only_readings = only_readings
+        self._only_tables = only_tables
         self._analyses, self._open_analysis = analyses, open_analysis
         self._unwanted = threading.Event()
 
@@ -98,10 +98,12 @@ class SessionLoader(QThread):
 
     def _read(self) -> None:
         session = open_session(self.folder)
-        if not self._only_readings:
+        if not self._only_tables:
             self.begun.emit(session, dmd_runtime.medium_of(session), self._names())
+        if self.analysis:
+            session = self._open_analysis(self.folder, self.analysis)
         for step in (self._words, self._table, self._annotations, self._faces):
-            if self._unwanted.is_set() or (self._only_readings and step != self._table):
+            if self._unwanted.is_set() or (self._only_tables and step == self._annotations):
                 continue
             try:
                 self.found.emit(step(session))
@@ -109,6 +111,7 @@ class SessionLoader(QThread):
                 self.problem.emit(step.__name__.strip("_"), str(error))
         if session.problems:
             self.problem.emit("tables", "; ".join(dict.fromkeys(session.problems)))
+        session.keep()
 
     def _names(self) -> tuple[str, ...]:
         try:
@@ -124,12 +127,11 @@ class SessionLoader(QThread):
         return Words(text=RecordedText.of(rows), spoken=Spoken(times[:, 0], times[:, 1], tuple(r[2] for r in rows)))
 
     def _table(self, session: RecordedSession) -> Table:
-        other = self._open_analysis(self.folder, self.analysis) if self.analysis else session
-        provenance = other.manifest.get("provenance")
+        provenance = session.manifest.get("provenance")
         return Table(
             analysis=self.analysis,
-            readings=other.readings,
-            series=Series.of(other.readings),
+            readings=session.readings,
+            series=Series.of(session.readings),
             provenance=provenance if isinstance(provenance, dict) else {},
         )
 

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, QThread, Signal
@@ -28,6 +29,9 @@ _THREADS: Final = max(1, min(4, (os.cpu_count() or 2) // 2))
 
 class PictureThread(QThread):
     """Shows the picture of the clock's time while it runs, else that of the last :meth:`show`; the latest wish wins.
+
+    Where another wish comes while it is on its way from the key picture, it shows how far it got and goes on to that:
+    who drags the play head sees pictures near it, and the very one as soon as it rests.
 
     Signals
     -------
@@ -151,15 +155,23 @@ class PictureThread(QThread):
                 continue
             wanted = timeline.index(t)
             if wanted != number and wanted >= 0:
-                self._deliver(reader.frame, wanted)
-                number = wanted
+                there = self._deliver(partial(reader.frame, hurry=partial(self._is_past, version)), wanted)
+                number = wanted if there == wanted or not self._is_past(version) else -1  # -1: it was hurried on
             pause = self._pause(timeline, number) if follows else None
 
-    def _deliver(self, read: Callable[[Any], VideoFrame], what: float) -> None:
+    def _is_past(self, version: int) -> bool:
+        """Whether there was another wish since."""
+        return self._version != version
+
+    def _deliver(self, read: Callable[[Any], VideoFrame], what: float) -> int:
+        """Show a picture; returns its number."""
         try:
-            self._put(read(what))
+            frame = read(what)
         except DMDError as error:
             logger.warning("replay: %s", error)
+            return -1
+        self._put(frame)
+        return frame.seq
 
     def _pause(self, timeline: MediaTimeline, number: int) -> float:
         """Seconds until the next picture is due."""

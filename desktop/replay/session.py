@@ -72,6 +72,14 @@ class ReplaySession(QObject):
         self._loaders = [loader for loader in self._loaders if loader.isRunning()]
         self.model.reset()
 
+    def show_analysis(self, folder: Path, name: str) -> bool:
+        """Offer and show an analysis that has just been made; False where its session is not open (any more)."""
+        if folder != self.model.folder or self.model.live.phase is not Phase.RUNNING:
+            return False
+        self.model.set_analyses(tuple(dict.fromkeys(("", *self.model.analyses, name))))
+        self._choose_analysis(name)
+        return True
+
     # ----------------------------------------------------------------- parts
 
     def _stop(self) -> None:
@@ -85,11 +93,11 @@ class ReplaySession(QObject):
             self.player.deleteLater()
             self.player = None
 
-    def _load(self, folder: Path, analysis: str = "", *, only_readings: bool = False) -> None:
+    def _load(self, folder: Path, analysis: str = "", *, only_tables: bool = False) -> None:
         loader = SessionLoader(
             folder,
             analysis=analysis,
-            only_readings=only_readings,
+            only_tables=only_tables,
             analyses=analysis_names,
             open_analysis=open_analysis,
         )
@@ -113,7 +121,7 @@ class ReplaySession(QObject):
         if not self._is_current():
             return
         model = self.model
-        model.set_session(session, title_of(session), ("", *analyses))
+        model.set_session(session, ("", *analyses))
         self._end = _said_end(session)
         player = self.player = Player(medium, self._end, output=self._output, parent=self)
         player.picture.connect(model.take_frame)
@@ -126,9 +134,12 @@ class ReplaySession(QObject):
         if medium is None:
             named = (session.manifest.get("media") or {}).get("path")
             text = self.tr("moved or deleted: {0}").format(named) if named else self.tr("no film was kept")
+            model.no_film = self.tr("There is no film that could be read: {0}").format(text)
             model.live.set_absent({Modality.VISUAL: text})
         if session.state == "recording":
+            model.no_film = self.tr("This recording was not finished: recover it first.")
             model.live.notice("unfinished", self.tr("This recording was not finished: it may be incomplete."))
+        model.live.notice("facts", model.facts.notice or None, action=self.tr("Close"))
         model.state_changed.emit()
 
     def _take(self, part: object) -> None:
@@ -189,26 +200,17 @@ class ReplaySession(QObject):
 
     def _move(self, t: float) -> None:
         self.model.move(t)
-        if self.player is not None and not self.player.playing:
+        if self.player is not None and not self.player.clock.runs:
             self._settle.start()
 
     def _choose_analysis(self, name: str) -> None:
         folder = self.model.folder
         if folder is not None and self.model.live.phase is Phase.RUNNING and name != self.model.analysis:
-            self._load(folder, name, only_readings=True)
+            self._load(folder, name, only_tables=True)
 
     def _again(self) -> None:
         if self.model.folder is not None:
             self.open(self.model.folder)
-
-
-def title_of(session: RecordedSession) -> str:
-    """Participant, session and task, in words; the folder's name where the manifest says nothing."""
-    manifest = session.manifest
-    participant = str(manifest.get("participant") or "anon")
-    parts = [participant, str(manifest.get("session") or session.folder.name.removeprefix("ses-"))]
-    parts += [str(manifest["task"])] if manifest.get("task") else []
-    return " · ".join(parts)
 
 
 def analysis_names(folder: Path) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class EmotionPanel(PaintedCard):
         super().__init__(parent)
         self._model = model
         self._frame: Frame | None = None
-        self._glide = Glide(self, self._target())
+        self.glide = Glide(self, self._target())
         self.why = LinkButton(self.tr("Why? ▸"), self)
         self.why.setAccessibleName(self.tr("Why does it say so?"))
         self.why.clicked.connect(self.why_requested)
@@ -100,7 +100,7 @@ class EmotionPanel(PaintedCard):
         self._paint_header(painter, frame.header)
         self._paint_words(painter, frame.words)
         for i, (label, row) in enumerate(zip(self._model.labels, frame.rows, strict=False)):
-            self._paint_row(painter, row, label, float(self._glide.at[i + 1]))
+            self._paint_row(painter, row, label, float(self.glide.at[i + 1]))
         if not self._model.labels:
             row = QRectF(frame.words.left(), frame.sentiment.top(), frame.sentiment.left() - 40, 20 * theme.scale())
             text = fitting(theme.font(13), row.width(), self._model.reason)
@@ -227,7 +227,7 @@ class EmotionPanel(PaintedCard):
         if value is not None:
             knob = 7.5 * s
             reach = track.width() / 2 - knob
-            x = zero + float(self._glide.at[0]) / _RANGE * reach
+            x = zero + float(self.glide.at[0]) / _RANGE * reach
             painter.setBrush(theme.with_alpha(look.dim, 0.55))
             painter.drawRect(QRectF(min(x, zero), track.top(), abs(x - zero), thick))
             self._paint_zero(painter, zero, track, look.dim)
@@ -301,7 +301,7 @@ class EmotionPanel(PaintedCard):
     def _take(self) -> None:
         if self._frame is not None and len(self._frame.rows) != max(1, len(self._model.labels)):
             self._frame = None
-        self._glide.to(self._target(), jump=not self._model.valid)
+        self.glide.to(self._target(), jump=not self._model.valid)
         self.setAccessibleDescription(self._words())
 
     def _words(self) -> str:

@@ -23,10 +23,12 @@ class Glide:
     Attributes
     ----------
     at : what to draw now, float64 (n,).
+    is_still : values jump: whoever drags a play head wants the next picture, not motion between two.
     """
 
     def __init__(self, widget: QWidget, start: Floats) -> None:
         self.at = start
+        self.is_still = False
         self._widget = widget
         self._from = self._to = start
         self.motion = QVariantAnimation(widget)
@@ -40,7 +42,7 @@ class Glide:
         """Go to ``target``; ``jump`` goes there at once, and so does a target of another length."""
         self.motion.stop()
         self._from, self._to = self.at, target
-        if jump or target.shape != self.at.shape or not theme.moves() or not self._widget.isVisible():
+        if jump or self.is_still or target.shape != self.at.shape or not theme.moves() or not self._widget.isVisible():
             self.at = target
         elif not np.array_equal(self.at, target):
             self.motion.start()

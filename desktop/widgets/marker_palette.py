@@ -7,7 +7,6 @@ from typing import Final
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLineEdit,
@@ -21,8 +20,10 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.models.annotating import EMOTION_LABELS, AnnotatingModel
 from desktop.models.words import emotion_word
+from desktop.widgets.choice_box import ChoiceBox
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.label_chip import LabelChip
+from desktop.widgets.labels import Label as TextLabel
 from desktop.widgets.titled_card import TitledCard
 from dmd_runtime import KnownTier, Label
 
@@ -104,6 +105,8 @@ class MarkerPalette(TitledCard):
             inside.addWidget(row)
         inside.addStretch(1)
         self.body.addWidget(_scrolled(holder), 1)
+        self.ended = TextLabel(pixels=12, wraps=True)
+        self.body.addWidget(self.ended)
         self.note = NoteLine(model)
         self.body.addWidget(self.note)
         QShortcut(QKeySequence(NOTE_KEY), self, self.note.setFocus).setAutoRepeat(False)
@@ -136,7 +139,7 @@ class MarkerPalette(TitledCard):
         self._timer.stop()
 
     def _build_header(self) -> None:
-        self.choice = QComboBox()
+        self.choice = ChoiceBox()
         self.choice.setAccessibleName(self.tr("Marker set"))
         self.choice.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.choice.activated.connect(self._choose)
@@ -187,7 +190,11 @@ class MarkerPalette(TitledCard):
         self.undo.setToolTip(
             self.tr("Take back “%1”").replace("%1", said) if said else self.tr("Take back the last mark")
         )
-        self.remark.setText("" if kept else self.tr("shown only, not recorded") if ready else self.tr("nothing runs"))
+        ended = self._model.ended
+        shown = self.tr("shown only, not recorded") if ready else self.tr("nothing runs")
+        self.remark.setText(self.tr("not kept any more") if ended else "" if kept else shown)
+        self.ended.setText(ended)
+        self.ended.setVisible(bool(ended))
         self._show_states()
 
     def _rebuild(self) -> None:

@@ -1,4 +1,4 @@
-"""Problems that are not yet resolved, one slim line each."""
+"""Problems that are not yet resolved, and what was done, one slim line each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from desktop.widgets.labels import Label
 from desktop.widgets.painted import draw_striped_card
 from desktop.widgets.signs import Sign
 
+_EDGE = 20  # pixels left and right, as of the pages
+
 
 class _Line(QWidget):
     """One notice."""
@@ -24,7 +26,8 @@ class _Line(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.INSIDE, 5, 8, 5)
         row.setSpacing(10)
-        row.addWidget(Sign(Severity.AMBER, 14))
+        if not notice.good:
+            row.addWidget(Sign(Severity.AMBER, 14))
         text = Label(notice.text, wraps=True)
         text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         row.addWidget(text, 1)
@@ -38,7 +41,7 @@ class _Line(QWidget):
         """Paint a card with a stripe at its left."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        draw_striped_card(painter, QRectF(self.rect()))
+        draw_striped_card(painter, QRectF(self.rect()), warns=not self.notice.good)
         painter.end()
 
 
@@ -57,10 +60,10 @@ class NoticeBar(QWidget):
         self._model = model
         self._lines: dict[str, _Line] = {}
         self._stack = QVBoxLayout(self)
-        self._stack.setContentsMargins(0, 0, 0, 0)
+        self._stack.setContentsMargins(_EDGE, theme.GAP, _EDGE, 0)
         self._stack.setSpacing(6)
-        self.setAccessibleName(self.tr("Problems"))
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.setAccessibleName(self.tr("Notices"))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         model.notices_changed.connect(self._refresh)
         self._refresh()
 

@@ -115,14 +115,14 @@ def draw_card(painter: QPainter, rect: QRectF, *, focused: bool = False) -> None
         painter.drawRoundedRect(rect.adjusted(inset, inset, -inset, -inset), radius, radius)
 
 
-def draw_striped_card(painter: QPainter, rect: QRectF) -> None:
-    """A slim card with a stripe of warning at its left."""
+def draw_striped_card(painter: QPainter, rect: QRectF, *, warns: bool = True) -> None:
+    """A slim card with a stripe at its left, of warning or quiet."""
     look, shape = theme.theme(), QPainterPath()
     shape.addRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), theme.RADIUS_SMALL, theme.RADIUS_SMALL)
     painter.fillPath(shape, look.card)
     painter.save()
     painter.setClipPath(shape)
-    painter.fillRect(QRectF(0, 0, _STRIPE, rect.height()), theme.WARNING)
+    painter.fillRect(QRectF(0, 0, _STRIPE, rect.height()), theme.WARNING if warns else look.accent)
     painter.restore()
     painter.setPen(QPen(look.line, 1.0))
     painter.drawPath(shape)

@@ -51,6 +51,8 @@ class RecordButton(QAbstractButton):
         state = self._model.state
         if state is RecordState.RECORDING:
             return clock_text(self._model.figures.elapsed)
+        if state is RecordState.ENDED:
+            return self.tr("Ended")
         return self.tr("Saving…") if state is RecordState.SAVING else self.tr("Record")
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002 - Qt's name and arguments
@@ -120,4 +122,6 @@ def figures_text(figures: RecordFigures) -> str:
         parts.append(_tr("{0:.2f} s of sound lost").format(figures.audio_lost / 16_000))
     if figures.disk_seconds is not None:
         parts.append(_tr("the disk lasts {0} at this rate").format(clock_text(figures.disk_seconds)))
+    if figures.ended:
+        parts.append(figures.ended)
     return " · ".join(parts)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QHBoxLayout, QSizePoli
 
 from desktop import theme
 from desktop.models.replay import SPEEDS, ReplayModel
+from desktop.widgets.choice_box import ChoiceBox
 from desktop.widgets.painted import LEFT, SEMI_BOLD, advance, draw_text
 from desktop.widgets.track_painting import clock_text
 
@@ -184,7 +185,8 @@ class Position(QWidget):
         self.setAccessibleName(self.tr("Position"))
         for signal in (model.moved, model.session_changed, model.track.selection_changed, model.track.changed):
             signal.connect(self.update)
-        model.state_changed.connect(self._describe)
+        for signal in (model.state_changed, model.session_changed):
+            signal.connect(self._describe)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """A time and its whole."""
@@ -197,7 +199,10 @@ class Position(QWidget):
     def texts(self) -> tuple[str, str, tuple[str, ...]]:
         """Position, whole length, and what follows in ever shorter words."""
         track = self._model.track
-        remarks: tuple[str, ...] = (self._model.title,)
+        remarks: tuple[str, ...] = (
+            " · ".join(filter(None, (self._model.title, self._model.facts.when))),
+            self._model.title,
+        )
         if track.selection is not None:
             start, end = track.selection
             span = self.tr("selected {0} – {1} ({2:.2f} s)")
@@ -224,6 +229,7 @@ class Position(QWidget):
     def _describe(self) -> None:
         now, whole, remarks = self.texts()
         self.setAccessibleDescription(" ".join((now, whole, remarks[0])))
+        self.setToolTip(self._model.facts.whole)
 
 
 class ReplayControls(QWidget):
@@ -246,13 +252,15 @@ class ReplayControls(QWidget):
         self.speed.setToolTip(self.tr("Speed  (+ and −)"))
         for speed in SPEEDS:
             self.speed.addItem(self.tr("{0:g}×").format(speed), speed)
-        self.analysis = QComboBox()
+        self.analysis = ChoiceBox()
         self.analysis.setAccessibleName(self.tr("Readings"))
-        self.analysis.setToolTip(self.tr("Which readings are shown"))
-        self.analysis.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.analysis.setToolTip(self.tr("Which readings are shown; analyse anew  (Ctrl+Shift+A)"))
+        self.analysis.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.analysis.setMinimumContentsLength(8)  # longer names are whole in the list
+        self.analysis.setMinimumWidth(48)  # else it would keep the window from getting narrower
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row.setSpacing(6)
         for button in (self.back, self.play, self.on):
             row.addWidget(button)
         row.addSpacing(4)
@@ -266,7 +274,7 @@ class ReplayControls(QWidget):
         self.sound.clicked.connect(model.toggle_mute)
         self.fit.clicked.connect(model.track.zoom_to_selection)
         self.speed.activated.connect(lambda i: model.set_speed(float(self.speed.itemData(i))))
-        self.analysis.activated.connect(lambda i: model.analysis_requested.emit(str(self.analysis.itemData(i))))
+        self.analysis.activated.connect(self._choose)
         model.state_changed.connect(self._refresh)
         model.session_changed.connect(self._refresh)
         self._refresh()
@@ -274,8 +282,13 @@ class ReplayControls(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Leave out what has other ways where there is no room."""
         super().resizeEvent(event)
-        narrow = self.width() < _NARROW * theme.scale() and len(self._model.analyses) > 1
-        self.fit.setVisible(not narrow)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        narrow, several = self.width() < _NARROW * theme.scale(), len(self._model.analyses) > 1
+        self.analysis.setVisible(several or not narrow)
+        for less in (self.fit, self.loop):  # they have keys
+            less.setVisible(not (narrow and several))
 
     def _refresh(self) -> None:
         model, transport = self._model, self._model.transport
@@ -293,9 +306,21 @@ class ReplayControls(QWidget):
         for control in [*self.findChildren(SignButton), self.speed]:
             control.setEnabled(transport is not None)
         names = [self.analysis.itemData(i) for i in range(self.analysis.count())]
-        if names != list(model.analyses):
+        if names != [*model.analyses, None]:
             self.analysis.clear()
             for name in model.analyses:
                 self.analysis.addItem(name or self.tr("as recorded"), name)
+            self.analysis.addItem(self.tr("Analyse anew…"), None)
+            view = self.analysis.view()
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 24)
         self.analysis.setCurrentIndex(max(0, self.analysis.findData(model.analysis)))
-        self.analysis.setVisible(len(model.analyses) > 1)
+        self.analysis.setEnabled(model.folder is not None)
+        self._make_room()
+
+    def _choose(self, index: int) -> None:
+        name = self.analysis.itemData(index)
+        if name is None:
+            self.analysis.setCurrentIndex(max(0, self.analysis.findData(self._model.analysis)))
+            self._model.reanalysis_requested.emit()
+        else:
+            self._model.analysis_requested.emit(name)

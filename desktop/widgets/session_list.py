@@ -183,6 +183,7 @@ class SessionList(QListView):
     def __init__(self, model: LibraryModel, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows = Rows(self)
+        self._wanted: Path | None = None
         self.setModel(self._rows)
         self.setItemDelegate(RowDelegate(model, self))
         self.setAccessibleName(name)
@@ -217,10 +218,13 @@ class SessionList(QListView):
             self.setCurrentIndex(self._rows.index(at))
         else:
             self.chosen.emit(None)
+        if self._wanted is not None:
+            self.choose(self._wanted)
 
     def choose(self, folder: Path) -> None:
-        """Put the keyboard on the row of a session, if it is listed."""
+        """Put the keyboard on the row of a session, now or as soon as it is listed."""
         row = next((row for row, item in enumerate(self._rows.items) if item.folder == folder), None)
+        self._wanted = folder if row is None else None
         if row is not None:
             self.setCurrentIndex(self._rows.index(row))
 

@@ -74,7 +74,7 @@ def arrange(size: QSize, model: TimelineModel) -> Rows:
     top = QRectF(theme.INSIDE, 9, width - 2 * theme.INSIDE, 15 * s)
     first = top.top() if compact else top.bottom() + 4
     foot = QRectF(left, height - 8 - 14 * s, right - left, 14 * s)
-    row = max(10.0, min(14.0, height / 17)) * max(1.0, 0.8 * s)
+    row = 7.0 if compact else max(10.0, min(14.0, height / 17)) * max(1.0, 0.8 * s)
     covered = foot.top() - 4 - 3 * row
     room = covered - 5 - first
     lane = max(_LEAST_LANE, (room - lanes * _LANE_GAP) / (lanes + _STACK))
@@ -107,9 +107,13 @@ def draw_ground(painter: QPainter, rows: Rows, model: TimelineModel) -> None:
         draw_text(painter, rows.beside(rows.names, box), LEFT, text, theme.font(12), look.dim)
     for lane, box in zip(model.lanes, rows.lanes, strict=True):
         _draw_lane_ground(painter, rows, box, lane, model.edge(*lane))
-    for m, box in zip(MODALITIES, rows.coverage, strict=True):
-        cell = rows.beside(rows.names, box.adjusted(0, 0, 0, -2))
-        draw_text(painter, cell, RIGHT, m.value, theme.font(10, weight=SEMI_BOLD), look.dim)
+    letters = theme.font(10, weight=SEMI_BOLD)
+    if rows.compact:  # in the order of the rows
+        text = " ".join(m.value for m in MODALITIES)
+        draw_text(painter, rows.beside(rows.names, rows.coverage[1]), RIGHT, text, letters, look.dim)
+    else:
+        for m, box in zip(MODALITIES, rows.coverage, strict=True):
+            draw_text(painter, rows.beside(rows.names, box.adjusted(0, 0, 0, -2)), RIGHT, m.value, letters, look.dim)
     parts = 4 if rows.right - rows.left > 500 else 2
     for i in range(parts + 1):
         ago = translate("timeline", "−{seconds:.0f} s").format(seconds=model.seconds * (1 - i / parts))

@@ -188,13 +188,14 @@ class TracePad(PaintedCard):
         draw_text(painter, line, LEFT, title, title_font(), look.dim)
         ready = self._model.is_ready
         font = theme.font(11)
-        state = self.tr("drawing") if self.is_down else self.tr("press to draw") if ready else self.tr("nothing runs")
+        idle = self.tr("not kept any more") if self._model.ended else self.tr("nothing runs")
+        state = self.tr("drawing") if self.is_down else self.tr("press to draw") if ready else idle
         if advance(font, state) + advance(title_font(), title) < line.width() - 12:
             draw_text(painter, line, RIGHT, state, font, look.ink if self.is_down else look.dim)
         self._paint_axes(painter)
         self._paint_trail(painter)
         at = self.point_of(*self._at)
-        painter.setPen(QPen(look.accent, 2.0))
+        painter.setPen(QPen(look.accent if self.isEnabled() else look.dim, 2.0))
         painter.setBrush(look.accent if self.is_down else look.card)
         painter.drawEllipse(at, _KNOB * s, _KNOB * s)
 
@@ -261,16 +262,18 @@ class TracePad(PaintedCard):
     def _follow(self) -> None:
         if not self._model.is_ready:
             self.lift()
+        if self.isEnabled() == bool(self._model.ended):
+            self.setEnabled(not self._model.ended)
+            self._name()
         self.update()
 
     def _name(self) -> None:
         plane = self._mode is PadMode.PLANE
         self.setAccessibleName(self.tr("My trace of valence and arousal") if plane else self.tr("My trace of valence"))
-        self.setToolTip(
-            self.tr(
-                "Press and move to draw what you see expressed, as it happens. Keys: arrows, Space lifts, Home centres"
-            )
+        keys = self.tr(
+            "Press and move to draw what you see expressed, as it happens. Keys: arrows, Space lifts, Home centres"
         )
+        self.setToolTip(self._model.ended or keys)
         self._describe()
 
     def _describe(self) -> None:

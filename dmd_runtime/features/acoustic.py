@@ -291,7 +291,8 @@ class _Analysis:
         at = np.arange(len(p))
         over = (share[at, upper] - 0.85) * total / p[at, upper]  # of the bin that crosses
         rolloff = self._khz[upper] - over * (self._khz[1] - self._khz[0])
-        slopes = [(np.log10(power[:, index]) * weights).sum(axis=1) for index, weights in self._slopes]
+        # taken row by row in memory: summed the other way round, one row alone would differ in its last bit
+        slopes = [(np.log10(power.take(index, axis=1)) * weights).sum(axis=1) for index, weights in self._slopes]
         below, above, low, high = (power[:, part] for part in self._parts.values())
         alpha = np.log10(below.sum(axis=1) / above.sum(axis=1))
         hammarberg = np.log10(low.max(axis=1) / high.max(axis=1))

@@ -53,6 +53,7 @@ class Agreement:
     """The words of one stretch of sound: ``committed`` only grows, ``tentative`` is replaced as a whole.
 
     Hypotheses are for the same sound from its beginning, each for more of it. Times are seconds on any axis that stays.
+    A word is whole where another one follows it, or the sound has ended: only then it is committed.
     """
 
     def __init__(self, config: AgreementConfig | None = None) -> None:
@@ -70,7 +71,7 @@ class Agreement:
         fresh = self.unsaid(said)
         limit, sure = heard_until - self._config.hold, heard_until - self._config.sure_after
         count = 0
-        for i, word in enumerate(fresh):
+        for i, word in enumerate(fresh[:-1]):  # the last one may still grow: "Euro" and then "Euro-Banknotes"
             agreed = i < len(self.tentative) and self._same(self.tentative[i], word) and word[2] <= limit
             if not (agreed or (word[2] <= sure and word[3] >= self._config.sure_probability)):
                 break
@@ -95,14 +96,22 @@ class Agreement:
     def unsaid(self, said: Sequence[TimedWord]) -> tuple[TimedWord, ...]:
         """The words of a hypothesis that come after the committed ones.
 
-        A hypothesis that begins with all committed words goes on behind them; any other one is cut by time, and a
-        phrase that stands on both sides of the seam counts once.
+        A hypothesis that begins with all committed words goes on behind them, be it within the last one ("Euro", now
+        "Euro-Banknotes"); any other one is cut by time, and a phrase that stands on both sides of the seam counts once.
         """
         if not self.committed or not said:
             return tuple(said)
         texts, known = [plain_text(w[0]) for w in said], [plain_text(w[0]) for w in self.committed]
         if texts[: len(known)] == known:
             return tuple(said[len(known) :])
+        if (
+            texts[: len(known) - 1] == known[:-1]
+            and len(said) >= len(known)
+            and texts[len(known) - 1].startswith(known[-1] + " ")
+        ):
+            _, _, end, p = said[len(known) - 1]
+            rest = texts[len(known) - 1][len(known[-1]) + 1 :]
+            return ((rest, min(self.until, end), end, p), *said[len(known) :])
         first = next((i for i, w in enumerate(said) if (w[1] + w[2]) / 2 > self.until), len(said))
         fresh = tuple(said[first:])
         if fresh and fresh[0][1] - self.until < _SEAM:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from dmd_runtime.errors import ModelError
+from dmd_runtime.errors import ConfigError, ModelError
 from dmd_runtime.features.base import SHORT, FeatureSpec, nothing
 from dmd_runtime.features.streaming_transcription import StreamingTranscriber
+from dmd_runtime.features.stretches import Stretch, stretches
 from dmd_runtime.features.text_encoder import TextEncoder
 from dmd_runtime.features.transcription import Transcriber
 from dmd_runtime.features.voice_activity import SpeechPiece, SpeechSegment, SpeechSettled
-from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Float32, Utterance, freeze
+from dmd_runtime.messages import EMPTY_TIMES, FOREVER, FeatureBlock, Float32, Utterance, Word, freeze
 from dmd_runtime.modality import Modality
 
 ROWS = 32
@@ -41,16 +43,34 @@ class LanguageExtractor:
     """Utterances in, feature blocks out; touched by one thread.
 
     All pieces of a word begin with it (1 ns apart, to keep their order) and end with it; ``confidence`` is the word's
-    probability. ``due`` stays empty: nobody owes words. Rows of a tentative utterance are replaced by whatever comes
-    next.
+    probability. ``due`` stays empty: nobody owes words. Rows of tentative words are there at once and are replaced by
+    whatever comes next. An utterance longer than those that were learned on is encoded in stretches
+    (:mod:`.stretches`); one whose words are all certain is encoded once, and its rows never change again.
 
-    Deviates: ``ends`` is the end of the word, though the encoder has read its whole utterance; otherwise no word would
-    count before its utterance has ended.
+    Deviates: ``ends`` is the end of the word, though the encoder has read its whole stretch; otherwise no word would
+    count before its stretch has ended.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    min_confidence : float
+        Words less probable are read, as the context of others, but give no rows of their own.
+
+    Raises
+    ------
+    ConfigError
+        ``min_confidence`` is not in 0 to 1.
     """
 
-    def __init__(self, encoder: TextEncoder) -> None:
+    def __init__(self, encoder: TextEncoder, *, min_confidence: float = 0.0) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise ConfigError(f"min_confidence must be in 0 to 1, got {min_confidence:g}")
         self._encoder = encoder
+        self._least = min_confidence
         self._settled = 0.0
+        self._fixed_until = (
+            -math.inf
+        )  # end of the last word whose rows can change no more, though its utterance is open
         self._tentative_from: float | None = None
 
     @property
@@ -63,10 +83,15 @@ class LanguageExtractor:
         if isinstance(item, SpeechSettled):
             self._settled = max(self._settled, item.until)
             return (nothing(Modality.LANGUAGE, self._settled),)
-        if item.final:
-            self._settled = max(self._settled, item.span.end)
-        replaces_from, self._tentative_from = self._tentative_from, None if item.final else item.span.start
-        return (self._rows(item, replaces_from),)
+        words = [word for word in item.words if word.span.start >= self._fixed_until]
+        parts = tuple(stretches(words))
+        fixed = sum(part.fixed for part in parts)
+        if fixed:
+            self._fixed_until = words[parts[fixed - 1].end - 1].span.end
+        start = max(item.span.start, self._fixed_until)
+        self._settled = max(self._settled, item.span.end if item.final else self._fixed_until)
+        replaces_from, self._tentative_from = self._tentative_from, None if item.final else start
+        return (self._rows(words, parts, replaces_from),)
 
     def finish(self) -> tuple[FeatureBlock, ...]:
         """Nothing more will be said."""
@@ -80,19 +105,24 @@ class LanguageExtractor:
         encoded = self._encoder.encode(text.split())
         return encoded.pieces, encoded.values
 
-    def _rows(self, utterance: Utterance, replaces_from: float | None) -> FeatureBlock:
-        words = utterance.words
-        encoded = self._encoder.encode([word.text for word in words])
-        order = np.arange(len(encoded.word)) - np.searchsorted(encoded.word, encoded.word)  # piece number in its word
+    def _rows(self, words: Sequence[Word], parts: Sequence[Stretch], replaces_from: float | None) -> FeatureBlock:
+        """Rows of words that were not fixed before, ``parts`` of them together."""
+        encoded = [self._encoder.encode([word.text for word in words[part.begin : part.end]]) for part in parts]
+        numbers = [one.word + part.begin for one, part in zip(encoded, parts, strict=True)]
+        of = np.concatenate((np.empty(0, dtype=np.int64), *numbers))  # (n,) word of each row
+        none = np.empty((0, self._encoder.dim), dtype=np.float32)
+        values = np.concatenate((none, *(one.values for one in encoded)))  # (n, D)
+        order = np.arange(len(of)) - np.searchsorted(of, of)  # piece number in its word
         starts = np.array([word.span.start for word in words], dtype=np.float64)
         ends = np.array([word.span.end for word in words], dtype=np.float64)
         confidence = np.array([word.p for word in words], dtype=np.float32)
+        heard = confidence[of] >= self._least
         return FeatureBlock(
             modality=Modality.LANGUAGE,
-            times=freeze(starts[encoded.word] + order * _APART),
-            ends=freeze(ends[encoded.word]),
-            values=encoded.values,
-            confidence=freeze(confidence[encoded.word]),
+            times=freeze((starts[of] + order * _APART)[heard]),
+            ends=freeze(ends[of][heard]),
+            values=freeze(values[heard]),
+            confidence=freeze(confidence[of][heard]),
             due=EMPTY_TIMES,
             settled_until=self._settled,
             replaces_from=replaces_from,

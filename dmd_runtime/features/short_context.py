@@ -23,6 +23,7 @@ _LEAST, _MARGIN = 12.0, 3.0  # s of sound and silence; s of silence
 _FRAME = 160  # samples of a frame of the spectrogram
 _LATEST_START = 50  # time tokens (20 ms) within which the first words must begin: 1 s, Whisper's own limit
 _MOST_TOKENS = 200
+_WITHOUT_SPACES = frozenset(("zh", "ja", "th", "lo", "my", "yue"))  # languages whose words nothing tells apart
 
 
 class ShortContext:
@@ -118,7 +119,10 @@ class ShortContext:
     def _words(
         self, tokenizer: Any, tokens: Sequence[int], encoded: Any, frames: int
     ) -> tuple[tuple[TimedWord, ...], tuple[int, ...]]:
-        """Words with their times, marks joined to the word before, and the number of tokens up to each word's end."""
+        """Words with their times, and the number of tokens up to each word's end.
+
+        Marks, and what follows one without a space ("-Banknotes", ",000", ".S."), belong to the word before.
+        """
         places = [i for i, token in enumerate(tokens) if token < tokenizer.eot]
         if not places:
             return (), ()
@@ -128,10 +132,16 @@ class ShortContext:
         done = 0
         for part in found:
             done += len(part["tokens"])
-            text = part["word"].strip()
-            if has_letters(text):
-                words.append((text, float(part["start"]), float(part["end"]), float(part["probability"])))
+            text, p = part["word"].strip(), float(part["probability"])
+            begins = part["word"].startswith(" ") or tokenizer.language_code in _WITHOUT_SPACES
+            if not has_letters(text):
+                if words and text:
+                    words[-1] = (words[-1][0] + text, *words[-1][1:])
+            elif begins or not words:
+                words.append((text, float(part["start"]), float(part["end"]), p))
                 ends.append(places[done - 1] + 1)
-            elif words and text:
-                words[-1] = (words[-1][0] + text, *words[-1][1:])
+            else:
+                before, start, _, least = words[-1]
+                words[-1] = (before + text, start, float(part["end"]), min(least, p))
+                ends[-1] = places[done - 1] + 1
         return tuple(words), tuple(ends)

@@ -84,22 +84,34 @@ class WhisperRecogniser:
         With ``model.bin``, ``config.json``, ``tokenizer.json`` and a vocabulary.
     config : TranscriptionConfig
     device : str
-        ``"auto"``, ``"cpu"`` or ``"cuda"``; int8 weights on the CPU, float16 on CUDA.
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    compute_type : str
+        What CTranslate2 computes with, e.g. ``"int8"``; ``"auto"``: int8 on a CPU, float16 on CUDA.
     threads : int
         CPU threads.
+    name : str, optional
+        By default the folder's.
 
     Raises
     ------
     ModelError
-        A file is missing (named), the folder holds no Whisper model, or the model does not know the language.
+        A file is missing (named), the folder holds no Whisper model, the model does not know the language, or the
+        device does not compute so.
     """
 
     def __init__(
-        self, folder: Path, config: TranscriptionConfig | None = None, *, device: str = "auto", threads: int = 1
+        self,
+        folder: Path,
+        config: TranscriptionConfig | None = None,
+        *,
+        device: str = "auto",
+        compute_type: str = "auto",
+        threads: int = 1,
+        name: str = "",
     ) -> None:
         self.config = config if config is not None else TranscriptionConfig()
         _check_files(folder)
-        self.device, compute = _placement(device)
+        self.device, compute = _placement(device, compute_type)
         from faster_whisper import WhisperModel  # noqa: PLC0415 - a second of imports that only this model needs
 
         try:
@@ -109,7 +121,7 @@ class WhisperRecogniser:
         except (RuntimeError, ValueError, OSError) as error:
             expected = f"a CTranslate2 Whisper model that runs on {self.device}"
             raise ModelError(f"{folder}: expected {expected}, got: {error}") from error
-        self.name = folder.name
+        self.name = name or folder.name
         self._language = self._chosen_language()
         self.short = ShortContext(
             self._model,
@@ -248,7 +260,7 @@ def _check_files(folder: Path) -> None:
         raise ModelError(f"{folder}: expected a CTranslate2 Whisper model, but {', '.join(missing)} is missing")
 
 
-def _placement(device: str) -> tuple[str, str]:
+def _placement(device: str, compute_type: str) -> tuple[str, str]:
     """Device and number type."""
     if device not in ("auto", "cpu", "cuda"):
         raise ModelError(f"speech recognition runs on auto, cpu or cuda, got {device!r}")
@@ -257,4 +269,8 @@ def _placement(device: str) -> tuple[str, str]:
     has_cuda = ctranslate2.get_cuda_device_count() > 0
     if device == "cuda" and not has_cuda:
         raise ModelError("speech recognition was to run on cuda, but there is no CUDA device")
-    return ("cuda", "float16") if has_cuda and device != "cpu" else ("cpu", "int8")
+    device, usual = ("cuda", "float16") if has_cuda and device != "cpu" else ("cpu", "int8")
+    known = ctranslate2.get_supported_compute_types(device)
+    if compute_type != "auto" and compute_type not in known:
+        raise ModelError(f"speech.compute_type: {device} computes in {', '.join(sorted(known))}, got {compute_type}")
+    return device, usual if compute_type == "auto" else compute_type

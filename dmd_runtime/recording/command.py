@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dmd_runtime.recording import library_command, reanalysis_command, recovery_command
+from dmd_runtime.recording import integrity_command, library_command, reanalysis_command, recovery_command
 from dmd_runtime.recording.export import command as export_command
 
 
@@ -18,5 +18,6 @@ def add(commands: Any) -> None:
 
     library_command.add(what)
     recovery_command.add(what)
+    integrity_command.add(what)
     export_command.add(what)
     reanalysis_command.add(what)

@@ -22,6 +22,7 @@ from typing import Final, Literal, TypeVar, cast
 from platformdirs import user_cache_path
 
 from dmd_runtime.errors import RecordingError
+from dmd_runtime.recording import kept_arrays
 from dmd_runtime.recording.finding import CLOSE, FOUND_IN, OPEN, query, snippet
 from dmd_runtime.recording.library import Moment, SessionSummary, delete_session, find_sessions, summarise, sweep
 from dmd_runtime.recording.lock import NAME as LOCK
@@ -146,6 +147,7 @@ class SessionIndex:
         if gone:
             self._write(lambda db: _forget(db, gone, for_good=True))
             self._drop_pictures(gone)
+            kept_arrays.sweep()
         changed = [name for name, signature in seen.items() if known.get(name) != signature]
         for first in range(0, len(changed), _BATCH):
             batch = []
@@ -234,6 +236,7 @@ class SessionIndex:
         name = folder.absolute().relative_to(self.root).as_posix()
         self._write(lambda db: _forget(db, [name], for_good=True))
         self._drop_pictures([name])
+        kept_arrays.sweep()
 
     def thumbnail(self, folder: Path) -> Path | None:
         """A small picture of the session (JPEG), made when first asked for; None where there are no pictures."""

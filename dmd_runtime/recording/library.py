@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.recording.finding import pieces
 from dmd_runtime.recording.lock import is_held
@@ -153,6 +155,7 @@ def summarise(folder: Path) -> tuple[SessionSummary, list[Moment]]:
     if not held:
         try:
             tables = _Tables.read(session)
+            session.prepare()
         except (RecordingError, OSError, TypeError, ValueError) as error:
             logger.info("%s: not all of it could be read", folder, exc_info=True)
             problem = str(error)
@@ -262,13 +265,11 @@ class _Tables:
     @classmethod
     def read(cls, session: RecordedSession) -> _Tables:
         """Read readings, words and annotations."""
-        made, strongest = cls(), Counter[str]()
-        for line in session.lines("readings", need=("t1",)):
-            made.readings += 1
-            made.end = max(made.end, _seconds(line["t1"], 0.0))
-            emotion = line.get("emotion")
-            if line.get("valid") is True and isinstance(emotion, dict) and emotion:
-                strongest[max(emotion, key=lambda label: _seconds(emotion[label], -1.0))] += 1
+        made, readings = cls(), session.readings
+        made.readings = len(readings)
+        made.end = float(readings.t1[-1]) if made.readings else 0.0
+        told = readings.emotion[readings.valid & ~np.isnan(readings.emotion).all(axis=1)]
+        strongest = Counter(readings.labels[i] for i in np.nanargmax(told, axis=1).tolist()) if told.size else Counter()
         made.emotions = {label: n / strongest.total() for label, n in strongest.most_common()}
         made.words = len(session.words)
         made.moments += _stretches(session.words)

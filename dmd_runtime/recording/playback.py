@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Final, cast
 
@@ -93,8 +93,11 @@ class FrameReader:
         """The picture that is on screen at ``t`` s of session time."""
         return self.frame(self.timeline.index(t))
 
-    def frame(self, number: int) -> VideoFrame:
+    def frame(self, number: int, hurry: Callable[[], bool] = lambda: False) -> VideoFrame:
         """Picture ``number``, from 0; one that cannot be decoded is the one before, as a player would leave it.
+
+        ``hurry`` is asked after each picture on the way from the key picture; True takes the one that was reached, for
+        somebody who has gone on to elsewhere. Its number and time are its own.
 
         Raises
         ------
@@ -105,7 +108,7 @@ class FrameReader:
         """
         if not 0 <= number < len(self.timeline):
             raise IndexError(f"expected a picture from 0 to {len(self.timeline) - 1}, got {number}")
-        found = self._find(number)
+        found = self._find(number, hurry)
         if found is None:
             raise SourceError(
                 f"{self._medium.path}: expected a picture at {self.timeline.times[number]:.3f} s, got none"
@@ -156,7 +159,7 @@ class FrameReader:
         t = float(stamp * (raw.time_base or self._stream.time_base) - self._origin)
         return VideoFrame(seq=0, t=t, image=self._track._picture(raw))
 
-    def _find(self, number: int) -> tuple[int, RawFrame] | None:
+    def _find(self, number: int, hurry: Callable[[], bool]) -> tuple[int, RawFrame] | None:
         kept = self._kept.get(number)
         if kept is not None:
             self._kept.move_to_end(number)
@@ -172,7 +175,7 @@ class FrameReader:
                     break  # it begins too late: what lies between needs an earlier key
                 if there <= number or best is None:
                     best = there, raw
-                if there >= number:
+                if there >= number or hurry():
                     return best
             if best is not None or key - back < 0:
                 break

@@ -20,8 +20,9 @@ from av.stream import Stream
 
 from dmd_runtime.errors import SourceError
 from dmd_runtime.messages import Float64, freeze
+from dmd_runtime.recording.kept_arrays import keep, recall, stamp_of
 from dmd_runtime.recording.media_writer import NAME as MEDIA_NAME
-from dmd_runtime.recording.reader import RecordedSession
+from dmd_runtime.recording.reader import RecordedSession, open_session
 from dmd_runtime.sources.probe import open_media
 from dmd_runtime.sources.reader import BROKEN
 
@@ -55,6 +56,21 @@ def medium_of(session: RecordedSession) -> Medium | None:
         return None
     own = path == session.folder / MEDIA_NAME and not session.manifest.get("media")  # which names what was copied
     return Medium(path=path, origin=Fraction(0) if own else None)
+
+
+def prepare_replay(folder: Path) -> None:
+    """Find out beforehand what takes time when a session is opened for replay; it is kept in the user's cache.
+
+    Raises
+    ------
+    RecordingError, SourceError
+        It is no session, or its medium cannot be played.
+    """
+    session = open_session(folder)
+    session.prepare()
+    medium = medium_of(session)
+    if medium is not None:
+        media_timeline(medium, apart=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +115,7 @@ _found: OrderedDict[tuple[Medium, int, int], MediaTimeline] = OrderedDict()
 def media_timeline(
     medium: Medium, *, apart: bool = False, unwanted: Callable[[], bool] = lambda: False
 ) -> MediaTimeline:
-    """Look at the packets of a medium; about 3 µs a picture. The last few are remembered.
+    """Look at the packets of a medium; about 3 µs a picture. What was found is kept in the user's cache.
 
     Parameters
     ----------
@@ -121,11 +137,46 @@ def media_timeline(
         raise SourceError(f"{medium.path}: expected a media file, got {error.strerror or error}") from None
     key = (medium, status.st_size, status.st_mtime_ns)
     if key not in _found:
-        apart = apart and status.st_size >= LARGE and not getattr(sys, "frozen", False)
-        _found[key] = _look(medium, (lambda index: _scan_apart(medium.path, index, unwanted)) if apart else None)
+        stamp, kind = stamp_of(medium.path), f"timeline from {medium.origin}"
+        known = _known(medium, recall(stamp, kind))
+        if known is None:
+            apart = apart and status.st_size >= LARGE and not getattr(sys, "frozen", False)
+            known = _look(medium, (lambda index: _scan_apart(medium.path, index, unwanted)) if apart else None)
+            keep(stamp, kind, _arrays(known))
+        _found[key] = known
         while len(_found) > _REMEMBERED:
             _found.popitem(last=False)
     return _found[key]
+
+
+def _arrays(timeline: MediaTimeline) -> dict[str, npt.NDArray[Any]]:
+    """What is kept of a timeline."""
+    origin = timeline.medium.origin or Fraction(0)
+    return {
+        "times": timeline.times,
+        "stamps": timeline.stamps,
+        "keys": timeline.keys,
+        "origin": np.array([origin.numerator, origin.denominator], dtype=np.int64),
+        "end": np.array(timeline.end),
+        "has_sound": np.array(timeline.has_sound),
+    }
+
+
+def _known(medium: Medium, kept: dict[str, npt.NDArray[Any]] | None) -> MediaTimeline | None:
+    """A timeline as it was kept."""
+    if kept is None:
+        return None
+    try:
+        return MediaTimeline(
+            medium=Medium(path=medium.path, origin=Fraction(*kept["origin"].tolist())),
+            times=freeze(kept["times"].astype(np.float64)),
+            stamps=freeze(kept["stamps"].astype(np.int64)),
+            keys=freeze(kept["keys"].astype(np.int64)),
+            has_sound=bool(kept["has_sound"]),
+            end=float(kept["end"]),
+        )
+    except (KeyError, ValueError, TypeError):  # of another version
+        return None
 
 
 def _look(medium: Medium, elsewhere: Callable[[int], tuple[Int64, Int64]] | None) -> MediaTimeline:

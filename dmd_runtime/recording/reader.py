@@ -8,74 +8,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
-
-import numpy as np
+from typing import Any, TypeVar
 
 from dmd_runtime.errors import RecordingError
-from dmd_runtime.messages import Float32, Float64, Span, freeze
-from dmd_runtime.modality import EDGES, MODALITIES, Graph
+from dmd_runtime.messages import Span
+from dmd_runtime.recording.column_reader import read_faces, read_readings
+from dmd_runtime.recording.kept_arrays import LARGE, Stamp, keep, recall, stamp_of
 from dmd_runtime.recording.manifest import read_manifest
+from dmd_runtime.recording.readings import Line, Readings, RecordedFaces, is_number, number
 
-Line = dict[str, Any]
+__all__ = ["Line", "Readings", "RecordedFaces", "RecordedSession", "is_number", "open_session", "read_lines"]
+
 LONGEST_LINE = 1 << 20
 """Bytes: a longer one is no line of ours."""
-_EDGE_KEYS = [str(edge) for edge in EDGES]
-_NONE: Mapping[str, Any] = {}
-_MOST = 1e18  # that a number of ours can be; float32 and int64 hold it
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Readings:
-    """All readings of a session, one row each, in the order of their ends.
-
-    Attributes
-    ----------
-    t0, t1, made_at : float64 (n,)
-    valid : bool (n,)
-    reason : tuple of n str
-    labels : tuple of C str
-        Of the emotions, as the checkpoint orders them.
-    emotion : float32 (n, C)
-        NaN rows where there is none.
-    sentiment : float32 (n,)
-        NaN where there is none.
-    unimodal : {Graph: float32 (n, 3, C)}
-        Each vertex's own opinion, order L, V, A; NaN where that modality was missing.
-    edges : {Graph: float32 (n, 6)}
-        In the order of :data:`~dmd_runtime.modality.EDGES`; NaN rows where there is no graph.
-    coverage : float32 (n, 3)
-        Order L, V, A.
-    speech : float32 (n,)
-    marks : tuple of str
-        UNTRAINED, DEMO, SYNTHETIC, as far as any line has them.
-    """
-
-    t0: Float64
-    t1: Float64
-    made_at: Float64
-    valid: np.ndarray
-    reason: tuple[str, ...]
-    labels: tuple[str, ...]
-    emotion: Float32
-    sentiment: Float32
-    unimodal: Mapping[Graph, Float32]
-    edges: Mapping[Graph, Float32]
-    coverage: Float32
-    speech: Float32
-    marks: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.t1)
-
-    def at(self, t: float) -> int | None:
-        """Row of the last reading whose window has ended at ``t``; None before the first."""
-        row = int(np.searchsorted(self.t1, t + 1e-9, side="right")) - 1
-        return row if row >= 0 else None
+_Table = TypeVar("_Table", Readings, RecordedFaces)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,23 +58,6 @@ class RecordedMarker:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RecordedFaces:
-    """``faces.jsonl``: ``t`` float64 (n,), ``box`` float32 (n, 4) x, y, width, height in shares, ``confidence`` float32
-    (n,), ``identity`` int64 (n,).
-    """  # noqa: D205
-
-    t: Float64
-    box: Float32
-    confidence: Float32
-    identity: np.ndarray
-
-    def at(self, t: float, within: float = 0.25) -> int | None:
-        """Row of the last face at ``t`` that is no older than ``within`` seconds."""
-        row = int(np.searchsorted(self.t, t + 1e-9, side="right")) - 1
-        return row if row >= 0 and t - self.t[row] <= within else None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class RecordedSession:
     """One session folder; tables are read when they are first asked for. Made by :func:`open_session`.
 
@@ -140,6 +73,7 @@ class RecordedSession:
     folder: Path
     manifest: Mapping[str, Any]
     problems: list[str] = field(default_factory=list)
+    _parsed: dict[str, tuple[Stamp | None, Readings | RecordedFaces]] = field(default_factory=dict, repr=False)
 
     @property
     def state(self) -> str:
@@ -164,7 +98,7 @@ class RecordedSession:
     @cached_property
     def readings(self) -> Readings:
         """``readings.jsonl``."""
-        return _readings(sorted(self.lines("readings", need=("t0", "t1")), key=lambda line: float(line["t1"])))
+        return self._columns("readings", ("t0", "t1"), Readings, read_readings)
 
     @cached_property
     def words(self) -> tuple[RecordedWord, ...]:
@@ -174,7 +108,7 @@ class RecordedSession:
             RecordedWord(
                 span=Span(float(line["t0"]), float(line["t1"])),
                 text=str(line["text"]),
-                p=_number(line.get("p"), float("nan")),
+                p=number(line.get("p"), float("nan")),
                 speaker_visible=line.get("speaker_visible"),
                 other={key: value for key, value in line.items() if key not in known},
             )
@@ -186,9 +120,9 @@ class RecordedSession:
     def markers(self) -> tuple[RecordedMarker, ...]:
         """``markers.jsonl`` as it was recorded, in the order of time; edits are in ``annotations.json``."""
         kept: dict[str, RecordedMarker] = {}
-        for number, line in enumerate(self.lines("markers", need=("t0",))):
-            key = str(line.get("id") or f"#{number}")
-            t0, t1 = _number(line["t0"], math.nan), _number(line.get("t1"), math.nan)
+        for i, line in enumerate(self.lines("markers", need=("t0",))):
+            key = str(line.get("id") or f"#{i}")
+            t0, t1 = number(line["t0"], math.nan), number(line.get("t1"), math.nan)
             if line.get("void") is True or math.isnan(t0):  # taken back, or no time
                 kept.pop(key, None)
                 continue
@@ -207,15 +141,7 @@ class RecordedSession:
     @cached_property
     def faces(self) -> RecordedFaces:
         """``faces.jsonl``."""
-        lines = sorted(self.lines("faces", need=("t", "box")), key=lambda line: float(line["t"]))
-        return RecordedFaces(
-            t=freeze(np.array([line["t"] for line in lines], dtype=np.float64)),
-            box=freeze(np.array([line["box"] for line in lines], dtype=np.float32).reshape(-1, 4)),
-            confidence=freeze(np.array([_number(line.get("confidence"), np.nan) for line in lines], dtype=np.float32)),
-            identity=freeze(
-                np.array([_number(line.get("id"), 0.0) for line in lines], dtype=np.float64).astype(np.int64)
-            ),
-        )
+        return self._columns("faces", ("t", "box"), RecordedFaces, read_faces)
 
     @cached_property
     def health(self) -> tuple[Line, ...]:
@@ -234,7 +160,52 @@ class RecordedSession:
 
     def lines(self, table: str, need: Sequence[str] = ()) -> Iterator[Line]:
         """The whole lines of ``<table>.jsonl`` that are objects and have what ``need`` names, of the right kind."""
-        yield from read_lines(self.folder / f"{table}.jsonl", self.problems, need)
+        yield from read_lines(self.path(table), self.problems, need)
+
+    def path(self, table: str) -> Path:
+        """Where a table lies."""
+        return self.folder / f"{table}.jsonl"
+
+    def prepare(self) -> None:
+        """Parse and keep the large tables, for whoever opens the session next.
+
+        Raises
+        ------
+        RecordingError
+            One is there and cannot be read.
+        """
+        for table in ("readings", "faces"):
+            if (stamp := stamp_of(self.path(table))) is not None and stamp.size >= LARGE:
+                getattr(self, table)
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep the large tables that were parsed, so that the next who opens the session need not parse them.
+
+        Not of a session that is being recorded, which changes all the time, nor what had problems.
+        """
+        if self.state != "recording":
+            for table, (stamp, parsed) in self._parsed.items():
+                keep(stamp, table, parsed.arrays())
+        self._parsed.clear()
+
+    def _columns(
+        self, table: str, need: Sequence[str], kind: type[_Table], read: Callable[[Path], _Table | None]
+    ) -> _Table:
+        """A table of numbers: as it was kept, else read by columns, else by lines."""
+        path = self.path(table)
+        stamp, told = stamp_of(path), len(self.problems)
+        if (kept := recall(stamp, table)) is not None:
+            try:
+                return kind.of_arrays(kept)
+            except (KeyError, ValueError, IndexError, TypeError):  # of another version
+                pass
+        found = read(path)
+        if found is None:
+            found = kind.of_lines(list(self.lines(table, need=need)))
+        if len(self.problems) == told:
+            self._parsed[table] = stamp, found
+        return found
 
 
 def open_session(folder: Path) -> RecordedSession:
@@ -259,7 +230,7 @@ def read_lines(path: Path, problems: list[str], need: Sequence[str] = ()) -> Ite
     wrong, first = 0, ""
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            for i, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
                 text = raw.strip(b"\0 \t\r\n")  # zeros: where a power cut kept the length of the file and not the text
                 if not text:
                     continue
@@ -270,18 +241,13 @@ def read_lines(path: Path, problems: list[str], need: Sequence[str] = ()) -> Ite
                 if isinstance(line, dict) and all(_fits(key, line.get(key)) for key in need):
                     yield line
                     continue
-                wrong, first = wrong + 1, first or f"line {number}"
+                wrong, first = wrong + 1, first or f"line {i}"
     except FileNotFoundError:
         problems.append(f"{path.name}: expected a table, got nothing")
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from None
     if wrong:
         problems.append(f"{path.name}: {wrong} lines are no whole record and are left out (first: {first})")
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value of a line is a number that can be one of ours."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
 
 
 def _fits(key: str, value: object) -> bool:
@@ -294,7 +260,7 @@ def _fits(key: str, value: object) -> bool:
 
 def _part(line: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = line.get(key)
-    return value if isinstance(value, dict) else _NONE
+    return value if isinstance(value, dict) else {}
 
 
 def _refuse(name: str) -> float:
@@ -302,59 +268,3 @@ def _refuse(name: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)  # ``json.loads`` would make one for each line
-
-
-def _number(value: object, otherwise: float) -> float:
-    return float(value) if is_number(value) else otherwise
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _readings(lines: list[Line]) -> Readings:
-    labels = next((tuple(e) for line in lines if isinstance(e := line.get("emotion"), dict) and e), ())
-    nothing = [np.nan] * len(labels)
-
-    def shares(value: object) -> list[float]:
-        return [_number(value.get(k), np.nan) for k in labels] if isinstance(value, dict) else nothing
-
-    def of_graph(line: Line, key: str, graph: Graph) -> Mapping[str, Any]:
-        return _part(_part(line, key), graph.value)
-
-    def column(key: str, otherwise: float = np.nan) -> list[float]:
-        return [_number(line.get(key), otherwise) for line in lines]
-
-    n, c = len(lines), len(labels)
-    coverage = [[_number(_part(line, "coverage").get(m.value), 0.0) for m in MODALITIES] for line in lines]
-    return Readings(
-        t0=freeze(np.array(column("t0"), dtype=np.float64)),
-        t1=freeze(np.array(column("t1"), dtype=np.float64)),
-        made_at=freeze(np.array(column("made_at"), dtype=np.float64)),
-        valid=freeze(np.array([line.get("valid") is True for line in lines], dtype=np.bool_)),
-        reason=tuple(str(line.get("reason", "")) for line in lines),
-        labels=labels,
-        emotion=freeze(np.array([shares(line.get("emotion")) for line in lines], dtype=np.float32).reshape(n, c)),
-        sentiment=freeze(np.array(column("sentiment"), dtype=np.float32)),
-        unimodal={
-            g: freeze(
-                np.array(
-                    [[shares(of_graph(line, "unimodal", g).get(m.value)) for m in MODALITIES] for line in lines],
-                    dtype=np.float32,
-                ).reshape(n, len(MODALITIES), c)
-            )
-            for g in Graph
-        },
-        edges={
-            g: freeze(
-                np.array(
-                    [[_number(of_graph(line, "edges", g).get(k), np.nan) for k in _EDGE_KEYS] for line in lines],
-                    dtype=np.float32,
-                ).reshape(n, len(EDGES))
-            )
-            for g in Graph
-        },
-        coverage=freeze(np.array(coverage, dtype=np.float32).reshape(n, len(MODALITIES))),
-        speech=freeze(np.array(column("speech", 0.0), dtype=np.float32)),
-        marks=tuple(dict.fromkeys(str(mark) for line in lines for mark in _list(line.get("marks")))),
-    )

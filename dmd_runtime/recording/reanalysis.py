@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,13 +22,12 @@ from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import ConfigError, RecordingError
 from dmd_runtime.messages import AudioBlock, FaceObservation, Message, Reading, VideoFrame, Word
 from dmd_runtime.recording import jsonl
-from dmd_runtime.recording.playback import medium_of
-from dmd_runtime.recording.reader import Line, RecordedSession, open_session, read_lines
-from dmd_runtime.sources.file import FileSource
+from dmd_runtime.recording.reader import Line, RecordedSession, open_session
 from dmd_runtime.streaming.session import Session
 from dmd_runtime.whole_file import whole_file
 
-if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
+if TYPE_CHECKING:  # these load PyAV and torch: only whoever makes one needs to wait for that
+    from dmd_runtime.sources.file import FileSource
     from dmd_runtime.streaming.toolbox import Toolbox
 
 FORMAT: Final = 1
@@ -93,10 +92,9 @@ class AnalysedSession(RecordedSession):
 
     analysis: Analysis
 
-    def lines(self, table: str, need: Sequence[str] = ()) -> Iterator[Line]:
+    def path(self, table: str) -> Path:
         """As of a session."""
-        folder = self.analysis.folder if table in TABLES else self.folder
-        yield from read_lines(folder / f"{table}.jsonl", self.problems, need)
+        return (self.analysis.folder if table in TABLES else self.folder) / f"{table}.jsonl"
 
 
 def analyses(folder: Path) -> list[Analysis]:
@@ -215,6 +213,9 @@ def reanalyse(
 
 
 def _source(recorded: RecordedSession) -> FileSource:
+    from dmd_runtime.recording.playback_timeline import medium_of  # noqa: PLC0415
+    from dmd_runtime.sources.file import FileSource  # noqa: PLC0415
+
     medium = medium_of(recorded)
     if medium is None:
         raise RecordingError(f"{recorded.folder}: expected a medium to read once more, got none")

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmd_runtime import __version__
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.messages import AudioBlock, Message, VideoFrame
 from dmd_runtime.recording.disk import DiskGuard, DiskLimits
 from dmd_runtime.recording.folder import new_session_folder
+from dmd_runtime.recording.integrity import Cancel, hashes
 from dmd_runtime.recording.jsonl import seconds
 from dmd_runtime.recording.lock import SessionLock
 from dmd_runtime.recording.media_writer import MediaCounts, MediaWriter
+from dmd_runtime.recording.session_facts import facts_at_end, facts_at_start
 from dmd_runtime.recording.writer import SessionWriter
-from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.session import Session
 
 if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
@@ -32,8 +30,8 @@ if TYPE_CHECKING:  # loads torch: only whoever makes one needs to wait for that
 
 _LOOK = 1.0  # s between two looks at the disk
 _SYNC_EVERY = 2  # looks
-_PATIENCE = 30.0  # s that a disk may take over one fsync at the end
-_PACKAGES = ("av", "ctranslate2", "faster-whisper", "mediapipe", "numpy", "torch", "transformers")
+_PATIENCE = 60.0  # s that a disk may take over one fsync at the end, after the medium
+_WRITING = 0.8  # share of the end that is writing; the rest is reading it once more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +125,13 @@ class Recording:
         self._troubles: list[str] = []
         self._telling = threading.Lock()  # of the two
         self._stopped, self._stopped_at = "", float("inf")
+        self._share: float | None = None
         self._heard_until = 0.0  # session time, which in an exact run is not the clock's
         self._media: MediaWriter | None = None
         name = label or (Path(info.name).stem if info.kind != "device" else "")
         self.folder = new_session_folder(root, participant=participant, session=name, task=task)
         self._guard = DiskGuard(self.folder, limits)
-        manifest = _manifest(session, toolbox, config)
+        manifest = facts_at_start(session, toolbox, config)
         manifest |= {"participant": participant or "anon", "session": label or None, "task": task or None}
         manifest["notes"] = notes or None
         if consent is not None:
@@ -175,6 +174,16 @@ class Recording:
         return RecordingCounts(**figures, disk_seconds=self._guard.seconds_left)
 
     @property
+    def share(self) -> float | None:
+        """How far :meth:`finish` is, 0 to 1; None before it."""
+        return self._share
+
+    @property
+    def ended(self) -> str:
+        """Why nothing is kept any more, for people; empty while what happens is kept."""
+        return self._stopped or ("" if (failure := self._writer.failure) is None else str(failure))
+
+    @property
     def on_trouble(self) -> Callable[[str], None] | None:
         """See the class."""
         return self._on_trouble
@@ -204,41 +213,76 @@ class Recording:
         """Keep a marker at ``t0`` (to ``t1``) of session time; it is with the system when this returns.
 
         A later one with the same ``id`` replaces it; ``open`` is a span that goes on, ``void`` takes it back.
+
+        Raises
+        ------
+        RecordingError
+            It is not kept: the recording has ended early, or cannot be written.
         """
         line: dict[str, Any] = {"t0": seconds(t0), "t1": None if t1 is None else seconds(t1)}
         line |= {"tier": tier, "label": label, "note": note, "by": by}
         line |= {"id": id} if id else {}
         line |= {name: True for name, on in (("open", open), ("void", void)) if on}
-        self._writer.mark(line)
+        with self._or_why():
+            self._writer.mark(line)
 
     def trace(self, t: float, tier: str, value: float, by: str) -> None:
-        """Keep a sample of a continuous rating, ``value`` in [-1, 1]."""
-        self._writer.trace({"t": seconds(t), "tier": tier, "value": round(value, 4), "by": by})
+        """Keep a sample of a continuous rating, ``value`` in [-1, 1].
 
-    def finish(self, *, interrupted: bool = False, progress: Callable[[float], None] | None = None) -> Path:
+        Raises
+        ------
+        RecordingError
+            As of :meth:`mark`.
+        """
+        with self._or_why():
+            self._writer.trace({"t": seconds(t), "tier": tier, "value": round(value, 4), "by": by})
+
+    def finish(
+        self,
+        *,
+        interrupted: bool = False,
+        progress: Callable[[float], None] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Path:
         """Write how it ended, after the session has; return the folder. Not on a window's thread: it may take seconds.
+
+        As long as something moves it goes on, however slow the disk is. At last every file is read once more for its
+        SHA-256; ``progress`` gets the share done, 0 to 1, and where ``cancel`` returns True there are no hashes.
 
         Raises
         ------
         RecordingError
             Something could not be written, now or earlier. What was written stays, as a session that can be recovered.
         """
+
+        def tell(share: float) -> None:
+            self._share = share
+            if progress is not None:
+                progress(share)
+
+        def read(share: float) -> None:
+            tell(_WRITING + (1 - _WRITING) * share)
+
         finished = datetime.now(UTC)
         session = self._session
         error = str(session.error) if session.error is not None else "interrupted by the user" if interrupted else None
-        self._end_keeper()
+        tell(0.0)
+        self._over.set()
         try:
+            if self._media is not None:
+                self._media.finish(progress=lambda share: tell(_WRITING * share))
+            self._end_keeper()
             if self._keeper.is_alive():  # whatever else is written would wait as long
                 raise RecordingError(f"{self.folder}: the disk has not answered for {_PATIENCE:g} s")
-            if self._media is not None:
-                self._media.finish(progress=progress)
+            self._writer.close()
             recorded = asdict(self.counts)
             del recorded["disk_seconds"]
             return self._writer.finish(
                 made_at={"started": self._started.isoformat(), "finished": finished.isoformat()},
-                counts=_counts(session, self._stopped_at),
+                counts=facts_at_end(session, self._stopped_at),
                 recorded=recorded | {"stopped": self._stopped or None},
                 error=error,
+                integrity=None if self._writer.failure else hashes(self.folder, progress=read, cancel=cancel),
             )
         finally:
             self._writer.close()
@@ -294,6 +338,13 @@ class Recording:
             end = message.t if isinstance(message, VideoFrame) else message.end
             self._heard_until = max(self._heard_until, end)
 
+    @contextlib.contextmanager
+    def _or_why(self) -> Iterator[None]:
+        try:
+            yield
+        except RecordingError as error:
+            raise RecordingError(f"Not kept. {self._stopped}") if self._stopped else error from None
+
     def _tell_failure(self, error: RecordingError) -> None:
         self._tell(str(error))
 
@@ -310,40 +361,3 @@ class Recording:
             with contextlib.suppress(RecordingError):
                 self._media.finish()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _counts(session: Session, stopped_at: float) -> dict[str, Any]:
-    counts = session.counts
-    took = None if session.exact else counts.first_frame_to_last_reading
-    return {
-        **counts.as_dict(),
-        "media_end_s": None if counts.media_end is None else round(min(counts.media_end, stopped_at), 6),
-        "first_frame_to_last_reading_s": None if took is None else round(took, 3),
-    }
-
-
-def _devices(info: SourceInfo) -> list[dict[str, Any]]:
-    """The devices that were chosen at the start."""
-    chosen = info.details.items() if info.kind == "device" else ()
-    return [{"kind": kind, **facts} for kind, facts in chosen if isinstance(facts, dict)]
-
-
-def _manifest(session: Session, toolbox: Toolbox, config: SessionConfig) -> dict[str, Any]:
-    info = session.source.info
-    return {
-        "mode": "exact" if session.exact else "paced",
-        "clock": {"unit": "s", "zero": "first sample or picture of the source", "audio": "sample count"},
-        "source": {"kind": info.kind, "name": info.name, "details": info.details},
-        "media": info.media,
-        "devices": _devices(info),
-        "consent": None,
-        "config": config.model_dump(),
-        "provenance": {
-            **toolbox.provenance(),
-            "app_version": __version__,
-            "python": platform.python_version(),
-            "packages": {name: metadata.version(name) for name in _PACKAGES},
-            "machine": f"{platform.system()} {platform.machine()}",
-        },
-        "absent": {m.value: reason for m, reason in session.absent.items()},
-    }

@@ -14,14 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dmd_runtime.errors import RecordingError
+from dmd_runtime.recording.integrity import KEY as INTEGRITY
+from dmd_runtime.recording.integrity import hashes
 from dmd_runtime.recording.lock import SessionLock, is_held
 from dmd_runtime.recording.manifest import FORMAT, NAME, read_manifest, write_manifest
-from dmd_runtime.recording.media_recovery import MEDIA, MediaContent, free_name, is_finished, recover_media
+from dmd_runtime.recording.media_writer import NAME as MEDIA
 from dmd_runtime.recording.reader import Line, is_number, open_session, read_lines
 from dmd_runtime.recording.table_recovery import end_open_spans, move_torn_end
+
+if TYPE_CHECKING:  # loads PyAV: only whoever recovers something needs to wait for that
+    from dmd_runtime.recording.media_recovery import MediaContent
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "readings": ("t0", "t1"),
@@ -111,6 +116,8 @@ def recover_all(root: Path, *, dry_run: bool = False) -> Iterator[str]:
 
 
 def _recover(folder: Path, progress: Callable[[float], None] | None) -> Recovery:
+    from dmd_runtime.recording.media_recovery import free_name, recover_media  # noqa: PLC0415
+
     found = _find_manifest(folder)
     if found.state == "complete":
         raise RecordingError(f"{folder}: expected a session that was not finished, got one that is complete")
@@ -139,6 +146,7 @@ def _recover(folder: Path, progress: Callable[[float], None] | None) -> Recovery
         manifest["recorded"] = _recorded(folder, media)
     if not found.whole and (folder / NAME).exists():
         (folder / NAME).rename(free_name(folder / "session.torn.json"))
+    manifest[INTEGRITY] = hashes(folder, before=manifest.get(INTEGRITY))
     write_manifest(folder, manifest)
     if progress is not None:
         progress(1.0)
@@ -220,6 +228,8 @@ def _last_time(lines: Mapping[str, Sequence[Line]]) -> float | None:
 
 def _evidence(folder: Path, found: _Found, media: MediaContent | None) -> Iterator[str]:
     """What lies beside the session and what it lacks, in words; the same whoever moved it there and when."""
+    from dmd_runtime.recording.media_recovery import is_finished  # noqa: PLC0415
+
     if not found.whole:
         yield f"{NAME}: was torn or missing and is rebuilt from what is there"
     for table in TABLES:

@@ -141,7 +141,9 @@ def _recorded(session: RecordedSession, end: float) -> dict[str, object]:
         "Task": manifest.get("task"),
         "Source": f"{source.get('name', '')} ({source.get('kind', '')})" if source else None,
         "Devices": "\n".join(
-            _device(device) for device in manifest.get("devices") or () if isinstance(device, Mapping)
+            _device(device)
+            for device in manifest.get("devices") or ()
+            if isinstance(device, Mapping) and device.get("name")
         ),
         "Length": draw.clock(end, tenths=end < 3600),
         "Begun": _moment(str(part(manifest, "made_at").get("started") or "")),

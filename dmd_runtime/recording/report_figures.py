@@ -93,11 +93,13 @@ def curve(at: Scale, values: Floats, *, low: float, high: float, title: str) -> 
 
 
 def spans(items: Iterable[tuple[float, float, str, str]], end: float, *, title: str) -> str:
-    """Bars and ticks: start and end in seconds, colour and text of each."""
+    """Bars and, above them, ticks: start and end in seconds, colour and text of each."""
     made = []
-    for start, stop, color, text in items:
+    for start, stop, color, text in sorted(items, key=lambda item: item[1] <= item[0]):
         x = min(start / end, 1.0) * WIDTH
         wide = max(min(stop / end, 1.0) * WIDTH - x, 2.0)
+        if stop <= start:
+            made.append(f'<rect class="edge" x="{_n(max(x - 2, 0.0))}" width="6" height="{HEIGHT}"/>')
         style = f"fill:var({color})" if color.startswith("--") else f"fill:{color}"
         made.append(
             f'<rect x="{_n(min(x, WIDTH - wide))}" width="{_n(wide)}" height="{HEIGHT}" style="{style}" '

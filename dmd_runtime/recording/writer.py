@@ -83,12 +83,29 @@ class SessionWriter:
             self._write("health", jsonl.failure_line(message))
 
     def mark(self, line: Mapping[str, Any]) -> None:
-        """Write one line of ``markers.jsonl`` now."""
-        self._write("markers", line)
+        """Write one line of ``markers.jsonl`` now.
+
+        Raises
+        ------
+        RecordingError
+            It is not kept, and why.
+        """
+        self._write_or_say("markers", line)
 
     def trace(self, line: Mapping[str, Any]) -> None:
-        """Write one line of ``traces.jsonl`` now; there is no such file before the first."""
-        self._write("traces", line)
+        """Write one line of ``traces.jsonl`` now; there is no such file before the first.
+
+        Raises
+        ------
+        RecordingError
+            It is not kept, and why.
+        """
+        self._write_or_say("traces", line)
+
+    @property
+    def failure(self) -> RecordingError | None:
+        """What stopped it, if something did."""
+        return self._failure
 
     @property
     def bytes(self) -> int:
@@ -157,11 +174,16 @@ class SessionWriter:
             return self.folder
         raise self._failure
 
-    def _write(self, table: str, line: Mapping[str, Any]) -> None:
+    def _write_or_say(self, table: str, line: Mapping[str, Any]) -> None:
+        if not self._write(table, line):
+            raise self._failure or RecordingError(f"{self.folder}: not kept: the recording has ended")
+
+    def _write(self, table: str, line: Mapping[str, Any]) -> bool:
+        """Whether the line is with the system now."""
         path = self.folder / f"{table}.jsonl"
         with self._lock:
             if self._failure is not None or self._closed:
-                return
+                return False
             try:
                 if table not in self._files and table in _RARE:
                     self._files[table] = self._stack.enter_context(path.open("x", encoding="utf-8", newline="\n"))
@@ -173,5 +195,6 @@ class SessionWriter:
             except OSError as error:
                 failure = RecordingError(f"{path}: cannot be written: {error.strerror or error}")
             else:
-                return
+                return True
         self.fail(failure)
+        return False

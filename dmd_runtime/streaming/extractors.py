@@ -96,6 +96,10 @@ class Extractors:
         self._brought: Mapping[str, Encoder] = {} if checkpoint is None else checkpoint.encoders
         self.recipe = live_recipe(config, assets, checkpoint)
 
+    def fetch_with(self, fetch: Callable[[str], Path]) -> None:
+        """Get what has not been loaded yet by ``fetch`` from now on."""
+        self._fetch = fetch
+
     @cached_property
     def faces(self) -> Path:
         """MediaPipe's model file."""
@@ -122,7 +126,7 @@ class Extractors:
 
     def language(self) -> LanguageExtractor:
         """A new extractor of language features, for utterances and texts."""
-        return LanguageExtractor(self.text)
+        return LanguageExtractor(self.text, min_confidence=self._config.speech.min_confidence)
 
     def voice(self) -> Voice:
         """A new extractor of acoustic features from a stream."""

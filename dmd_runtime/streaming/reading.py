@@ -13,10 +13,12 @@ from dmd_runtime.messages import (
     Message,
     Reading,
     SpeechActivity,
+    SpeechChange,
     Utterance,
     Window,
     WindowRows,
 )
+from dmd_runtime.modality import Modality
 from dmd_runtime.streaming.attribution import WordAttribution
 from dmd_runtime.streaming.channel import Channel, ChannelClosed
 from dmd_runtime.streaming.health import StageStats
@@ -27,11 +29,14 @@ logger = logging.getLogger(__name__)
 _FAR_BEHIND = 4
 """Steps that a live reading may be late before windows are left out."""
 
-Features = FeatureBlock | WindowRows | SpeechActivity | Utterance
+Features = FeatureBlock | WindowRows | SpeechActivity | Utterance | SpeechChange
 
 
 class ReadingStage:
     """One thread that owns the window builder, the word attribution and the model.
+
+    A live reading that falls behind leaves windows out and counts them; an exact one lets the channel fill, so that
+    whoever reads the file waits.
 
     Parameters
     ----------
@@ -118,7 +123,9 @@ class ReadingStage:
             self._on_failure(self.name, error)
 
     def _take(self, message: Features) -> None:
-        if not isinstance(message, Utterance):
+        if isinstance(message, SpeechChange):
+            self._builder.set_absent(Modality.LANGUAGE, message.absent, message.t)
+        elif not isinstance(message, Utterance):
             self._builder.add(message)
         if isinstance(message, FeatureBlock | Utterance):
             self._attribution.add(message)
@@ -129,7 +136,13 @@ class ReadingStage:
         return max(0.0, self._builder.next_end + self._budget - self._clock.now())
 
     def _take_waiting(self) -> None:
-        """Take everything that waits now, so that no window lacks what is already here."""
+        """Take everything that waits now, so that no window lacks what is already here.
+
+        An exact window lacks nothing when it is cut. What waits then stays in the channel, which holds the source back
+        while the model is behind, and is all that is kept of what has not been read.
+        """
+        if self._budget is None:
+            return
         for _ in range(self.channel.depth):
             self._take(self.channel.get(0.0)[0])
 

@@ -26,6 +26,7 @@ from dmd_runtime.messages import (
     Message,
     Reading,
     SpeechActivity,
+    SpeechChange,
     Utterance,
     VideoFrame,
     WindowRows,
@@ -34,6 +35,7 @@ from dmd_runtime.messages import (
 from dmd_runtime.modality import Modality
 from dmd_runtime.sources.base import Source
 from dmd_runtime.streaming.attribution import WordAttribution
+from dmd_runtime.streaming.changing_words import ChangingWords
 from dmd_runtime.streaming.channel import Channel, Overflow
 from dmd_runtime.streaming.counts import Counts
 from dmd_runtime.streaming.reading import Features, ReadingStage
@@ -136,7 +138,7 @@ class Session:
             **ports,
         )
         self.sound = Stage("sound", blocks, lambda b, _: sound.push(b), sound.finish, **ports)
-        words = toolbox.words(patient=self.exact)
+        words = self._recognised = ChangingWords(toolbox.words(patient=self.exact), toolbox.speech)
         self.words = Stage(
             "words",
             speech,
@@ -177,6 +179,14 @@ class Session:
         """Ask for the end; what is inside is drained. Idempotent; :meth:`wait` tells when it is over."""
         self._go(SessionState.STOPPING, SessionState.STARTING, SessionState.RUNNING)
         self._stop.set()
+
+    def change_speech(self, toolbox: Toolbox) -> None:
+        """Let words come from the recogniser of ``toolbox``, from the next pause on; returns at once. Any thread.
+
+        Everything else goes on as it is. A :class:`SpeechChange` says when it happened.
+        """
+        if self.source.info.has_audio:
+            self._recognised.change(toolbox.words(patient=self.exact), toolbox.speech)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the last message is out; True if that has happened."""
@@ -277,10 +287,17 @@ class Session:
                     stages={s.name: {**s.stats.snapshot(now - before), **s.figures()} for s in self._stages},
                     rss_mb=round(process.memory_info().rss / 2**20, 1),
                     cpu_percent=process.cpu_percent(),
-                    counters=self.counts.as_dict(),
+                    counters=self.counts.as_dict() | self._speech_facts(),
                 )
             )
             before = now
+
+    def _speech_facts(self) -> dict[str, int | float | str]:
+        """Which recogniser words come from, since when, and the language they were last heard in."""
+        words = self._recognised
+        heard = words.heard_language
+        facts: dict[str, int | float | str] = {"speech_language": heard} if heard else {}
+        return {"speech_model": words.speech.model, "speech_since": round(words.since, 3), **facts}
 
     @property
     def _stages(self) -> tuple[Stage[Any] | ReadingStage, ...]:
@@ -313,7 +330,7 @@ class Session:
         if isinstance(message, Speech):
             self.words.channel.put(message)
             return
-        if isinstance(message, FeatureBlock | WindowRows | SpeechActivity | Utterance):
+        if isinstance(message, FeatureBlock | WindowRows | SpeechActivity | Utterance | SpeechChange):
             self.reading.channel.put(message)
         elif isinstance(message, Reading):
             self.counts.reading(message.made_at)
@@ -321,6 +338,9 @@ class Session:
             self.counts.words += 1
         if isinstance(message, Utterance):
             self._latency.note(message, self.clock.now())
+        elif isinstance(message, SpeechChange):
+            others = {m: why for m, why in self.absent.items() if m is not Modality.LANGUAGE}
+            self.absent = others | ({Modality.LANGUAGE: message.absent} if message.absent else {})
         self._publish(message)
 
     def _publish(self, message: Message) -> None:

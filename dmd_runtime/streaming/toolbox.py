@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from dmd_runtime.features.pace import PaceConfig
 from dmd_runtime.features.silero import SileroModel
 from dmd_runtime.features.standardize import Standardizer
 from dmd_runtime.features.streaming_transcription import StreamingConfig, StreamingTranscriber
-from dmd_runtime.features.transcription import Transcriber, TranscriptionConfig, WhisperRecogniser
+from dmd_runtime.features.transcription import Transcriber, WhisperRecogniser
 from dmd_runtime.features.visual import VisualExtractor
 from dmd_runtime.features.voice_activity import VoiceActivityConfig, VoiceActivityDetector
 from dmd_runtime.messages import FeatureBlock, Provenance
@@ -34,7 +35,8 @@ from dmd_runtime.sources.base import SourceInfo
 from dmd_runtime.streaming.extractors import LABELS, Extractors, live_config, live_recipe
 from dmd_runtime.streaming.hearing import Hearing
 from dmd_runtime.streaming.inference import Interpreter
-from dmd_runtime.streaming.speech_models import speech_model_folder
+from dmd_runtime.streaming.speech_engine import SPEECH_OFF, SpeechInUse, load_recogniser
+from dmd_runtime.streaming.speech_models import NO_SPEECH
 
 __all__ = ["LABELS", "Toolbox", "find_checkpoint", "live_config", "live_recipe", "torch_device"]
 
@@ -151,9 +153,7 @@ class Toolbox:
         if gathering.optional(Modality.VISUAL, "face model", lambda: extractors.faces) is not None:
             _warm_vision()
         gathering.optional(Modality.ACOUSTIC, "speech encoder", lambda: extractors.speech)
-        recogniser = _recogniser(config, assets, gathering)
-        if recogniser and gathering.optional(Modality.LANGUAGE, "text encoder", lambda: extractors.text) is None:
-            recogniser = None
+        recogniser = _recogniser(config, assets, gathering, extractors)
         return cls(
             config,
             extractors=extractors,
@@ -162,6 +162,36 @@ class Toolbox:
             activity=SileroModel(),
             recogniser=recogniser,
             missing=gathering.missing,
+        )
+
+    def with_speech(
+        self,
+        config: SessionConfig,
+        assets: Assets,
+        *,
+        progress: OnProgress | None = None,
+        cancel: Event | None = None,
+    ) -> Toolbox:
+        """The same models with the recogniser that ``config`` asks for; this toolbox stays as it is. As :meth:`load`.
+
+        For :meth:`Session.change_speech` and for the sessions to come; ``config`` may differ in ``speech`` only.
+        """
+        gathering = _Gathering(assets, progress, cancel)
+        self.extractors.fetch_with(gathering.fetch)
+        other = copy.copy(self)
+        other.config = config
+        other._recogniser = _recogniser(config, assets, gathering, self.extractors)
+        kept = {m: reason for m, reason in self.missing.items() if m is not Modality.LANGUAGE}
+        other.missing = kept | gathering.missing
+        return other
+
+    @property
+    def speech(self) -> SpeechInUse:
+        """Which recogniser words come from."""
+        return SpeechInUse(
+            model=NO_SPEECH if self._recogniser is None else self._recogniser.name,
+            language=self.config.speech.language,
+            absent=self.missing.get(Modality.LANGUAGE, ""),
         )
 
     def absent_for(self, info: SourceInfo) -> dict[Modality, str]:
@@ -278,8 +308,8 @@ class _Gathering:
 
     def __init__(self, assets: Assets, progress: OnProgress | None, cancel: Event | None) -> None:
         self._assets = assets
-        self._progress = progress
-        self._cancel = cancel
+        self.progress = progress
+        self.cancel = cancel
         self._failed: dict[str, AssetError] = {}
         self.missing: dict[Modality, str] = {}
 
@@ -288,7 +318,7 @@ class _Gathering:
         if name in self._failed:
             raise self._failed[name]
         try:
-            return self._assets.fetch(name, on_progress=self._progress, cancel=self._cancel)
+            return self._assets.fetch(name, on_progress=self.progress, cancel=self.cancel)
         except FetchCancelledError:
             raise
         except AssetError as error:
@@ -309,23 +339,23 @@ class _Gathering:
             return None
 
 
-def _recogniser(config: SessionConfig, assets: Assets, gathering: _Gathering) -> WhisperRecogniser | None:
-    """The recogniser, or None with the reason in ``gathering.missing``."""
+def _recogniser(
+    config: SessionConfig, assets: Assets, gathering: _Gathering, extractors: Extractors
+) -> WhisperRecogniser | None:
+    """The recogniser, or None with the reason in ``gathering.missing``; without a text encoder it is of no use."""
     name = config.speech.model
-    if name == "none":
-        gathering.missing[Modality.LANGUAGE] = "speech recognition is off"
+    if name == NO_SPEECH:
+        gathering.missing[Modality.LANGUAGE] = SPEECH_OFF
         return None
 
-    def get() -> Path:
-        return speech_model_folder(name, assets, gathering.fetch)
+    def get() -> WhisperRecogniser:
+        return load_recogniser(config, assets, gathering.fetch, on_progress=gathering.progress, cancel=gathering.cancel)
 
     default = name == SessionConfig.load().speech.model
-    folder = gathering.optional(Modality.LANGUAGE, "speech model", get) if default else get()
-    if folder is None:
+    recogniser = gathering.optional(Modality.LANGUAGE, "speech model", get) if default else get()
+    if recogniser and gathering.optional(Modality.LANGUAGE, "text encoder", lambda: extractors.text) is None:
         return None
-    settings = TranscriptionConfig(language=config.speech.language)
-    device = "cpu" if config.runtime.device == "mps" else config.runtime.device
-    return WhisperRecogniser(folder, settings, device=device, threads=config.runtime.threads)
+    return recogniser
 
 
 def _warm_vision() -> None:

@@ -183,6 +183,14 @@ class WindowBuilder:
         self._index += count
         self._forget(self.next_end - self._config.duration)
 
+    def set_absent(self, m: Modality, reason: str, at: float) -> None:
+        """From ``at`` on the session cannot have a modality, for ``reason``; or, where that is empty, it can again."""
+        if reason:
+            self._absent[m] = reason
+            self._tracks[m].settled_until = FOREVER
+        elif self._absent.pop(m, None) is not None:
+            self._tracks[m].settled_until = at
+
     def add(self, message: FeatureBlock | WindowRows | SpeechActivity) -> None:
         """Take one message, in any order between modalities."""
         if isinstance(message, FeatureBlock):

@@ -23,6 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.gui)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_kept_for_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found in recorded sessions is not kept in the cache of whoever runs the tests."""
+    monkeypatch.setattr("dmd_runtime.recording.kept_arrays.user_cache_path", lambda *_, **__: tmp_path / "user-cache")
+
+
 _never_ending: list[QThread] = []  # destroying one that runs would end the whole test run
 
 

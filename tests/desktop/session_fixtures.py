@@ -32,6 +32,9 @@ class LoadedToolbox(FakeToolbox):
     def provenance(self) -> dict[str, Any]:
         return {"checkpoint": {"name": "tiny", "digest": self.checkpoint.digest, "trained": False}}
 
+    def with_speech(self, config: SessionConfig, assets: object, **_: Any) -> LoadedToolbox:
+        raise NotImplementedError
+
     def visual(self) -> FakeFaces:
         return FakeFaces()
 
@@ -52,7 +55,9 @@ class Loader:
         self.loads += 1
         self.configs.append(config)
         self.before(cancel)
-        return self.toolbox()
+        loaded = self.toolbox()
+        loaded.with_speech = self.load  # type: ignore[method-assign]
+        return loaded
 
 
 @pytest.fixture

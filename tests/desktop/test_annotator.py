@@ -34,6 +34,8 @@ def test_marks_are_shown_and_kept_and_end_with_the_session(
     app.window.actions_.marker.trigger()
     app.models.annotating.press_emotion(EMOTION_LABELS[0].name)
     assert next(marker.label for marker in app.models.timeline.markers) == "marker 1"
+    pressed = app.bridge.session.clock.now()
+    qtbot.waitUntil(lambda: app.models.live.frame.t > pressed, timeout=20_000)
     with qtbot.waitSignal(app.sessions.ended, timeout=20_000):
         app.sessions.stop()
     first, begun, ended = lines(tmp_path / "kept")

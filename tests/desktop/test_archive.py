@@ -37,6 +37,10 @@ def test_what_was_recorded_is_listed_and_can_be_opened(make: Callable[..., App],
     qtbot.waitUntil(lambda: library.model.state is LibraryState.READY, timeout=20_000)
     qtbot.waitUntil(lambda: library.session is not None, timeout=20_000)
     assert library.session.folder == folder
+    second = recorded(app, qtbot, tmp_path / "kept")
+    app.window.notices.action_requested.emit("folder")
+    qtbot.waitUntil(lambda: library.session is not None and library.session.folder == second, timeout=20_000)
+    library.list.choose(folder)
     library.open()
     qtbot.waitUntil(lambda: app.archive.replay.model.live.phase is Phase.RUNNING, timeout=20_000)
     assert app.archive.replay.model.folder == folder

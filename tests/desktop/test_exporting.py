@@ -43,7 +43,7 @@ class Held:
         self.folders: list[Path] = []
 
     def __call__(
-        self, folder: Path, formats: Any, *, options: Any = None, progress: Any, cancel: threading.Event
+        self, folder: Path, formats: Any, *, options: Any = None, progress: Any, cancel: threading.Event, **_: Any
     ) -> list[Path]:
         self.thread = threading.current_thread()
         self.folders.append(folder)
@@ -220,7 +220,7 @@ def test_a_session_is_read_once_more(
     assert (asked["folder"], asked["toolbox"], asked["config"]) == (tmp_path, TOOLBOX, CONFIG)
     assert asked["name"] == "other"
     assert not asked["cancel"].is_set()
-    assert shown[0] == ("Loading models", 0.0)
+    assert shown[0] == ("loading models", 0.0)
     assert shown[-1][1] == 0.25
     exporting.reanalyse(tmp_path, ModelChoice(checkpoint="gone"))
     qtbot.waitUntil(lambda: failed == [("gone: expected a checkpoint, got nothing",)], timeout=PATIENCE)

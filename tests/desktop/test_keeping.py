@@ -129,7 +129,7 @@ class Unkept(Recording):
 
     error: Exception = RecordingError("readings.jsonl: cannot be written: no space")
 
-    def finish(self, *, interrupted: bool = False) -> Path:
+    def finish(self, **_: object) -> Path:
         super().finish()
         raise self.error
 
@@ -168,7 +168,7 @@ def test_saving_never_holds_the_window_up(
     hold = threading.Event()
 
     class Slow(Recording):
-        def finish(self, *, interrupted: bool = False) -> Path:
+        def finish(self, **_: object) -> Path:
             assert threading.current_thread() is not threading.main_thread()
             assert hold.wait(20)
             return super().finish()
@@ -188,7 +188,7 @@ def test_a_window_that_closes_while_it_saves_waits_for_it(
     going_on = threading.Event()
 
     class Slow(Recording):
-        def finish(self, *, interrupted: bool = False) -> Path:
+        def finish(self, **_: object) -> Path:
             going_on.set()
             return super().finish()
 

@@ -91,7 +91,7 @@ def test_models_that_cannot_be_had_exit_1(make, qtbot: QtBot, loader: Loader) ->
 
 def test_a_recording_that_fails_exits_1(make, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Unkept(session_job.Recording):
-        def finish(self, *, interrupted: bool = False) -> Path:
+        def finish(self, **_: object) -> Path:
             super().finish()
             raise RecordingError("no space")
 

@@ -242,7 +242,7 @@ def test_only_what_may_still_come_is_looked_for_again(
 
 def test_after_loading_ahead_nothing_is_said_to_be_loaded(rig: Rig, qtbot: QtBot) -> None:
     rig.sessions.preload(MODELS)
-    qtbot.waitUntil(lambda: rig.sessions._models.has(MODELS), timeout=20_000)
+    qtbot.waitUntil(lambda: rig.sessions.models.has(MODELS), timeout=20_000)
     rig.sessions.start(SIGNALS, MODELS)
     qtbot.waitUntil(lambda: rig.live.phase is Phase.RUNNING, timeout=20_000)
     assert Phase.LOADING not in rig.phases
@@ -253,7 +253,7 @@ def test_model_files_are_looked_for_off_the_windows_thread(
 ) -> None:
     asked: list[str] = []
 
-    def look() -> list[tuple[str, str, int]]:
+    def look(_: ModelChoice) -> list[tuple[str, str, int]]:
         asked.append(threading.current_thread().name)
         return [("faces", "Faces", 7)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PySide6.QtWidgets import QDialogButtonBox
@@ -15,6 +16,7 @@ from desktop.app import App
 from desktop.models.recording import RecordState
 from desktop.options import SourceKind, SourceRequest
 from desktop.record_dialog import RecordDefaults, RecordDialog, default_consent
+from desktop.session_job import KeepChoice
 from tests.desktop.app_fixtures import make, running, shown
 from tests.desktop.session_fixtures import loader
 
@@ -111,3 +113,30 @@ def test_who_thinks_better_of_it_records_nothing(
     app.window.actions_.record.trigger()
     assert app.sessions.session is session
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_disk_that_fills_ends_the_light_and_the_palette_and_not_the_session(
+    make: Callable[..., App], qtbot: QtBot, answers: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10**12]
+    monkeypatch.setattr("dmd_runtime.recording.disk.shutil.disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    app = shown(make(), qtbot)
+    app.sessions.start(SIGNALS, app._model_choice(), KeepChoice(root=tmp_path / "kept"))
+    qtbot.waitUntil(lambda: running(app), timeout=20_000)
+    annotating, models = app.models.annotating, app.models
+    app.window.actions_.marker.trigger()
+    free[0] = 1000
+    qtbot.waitUntil(lambda: models.recording.state is RecordState.ENDED and bool(annotating.ended), timeout=20_000)
+    assert models.recording.figures.ended.startswith("The disk is full (0 MB left)")
+    assert (annotating.is_ready, annotating.is_kept) == (False, False)
+    assert "recording" not in app.window.windowTitle()
+    assert running(app)
+    free[0] = 10**12
+    answers.append(True)
+    first = app.sessions.session
+    app.window.actions_.record.trigger()  # there is room again: another one
+    qtbot.waitUntil(lambda: app.sessions.session not in (first, None) and running(app), timeout=20_000)
+    assert models.recording.state is RecordState.RECORDING
+    assert (annotating.is_kept, annotating.ended) == (True, "")
+    (line,) = next((tmp_path / "kept" / "sub-anon").rglob("markers.jsonl")).read_text().splitlines()
+    assert json.loads(line)["label"] == "marker 1"

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dmd_runtime.errors import ModelError
@@ -97,6 +97,7 @@ def test_blocks_of_one_size_give_the_same_bits(size: int) -> None:
 
 
 @given(cut_lists, hole_lists())
+@example([22_144], [(0, 321)])  # a row of silence alone
 @settings(max_examples=40, deadline=None)
 def test_cuts_change_nothing_where_sound_was_lost(cuts: list[int], holes: list[tuple[int, int]]) -> None:
     assert same(run(blocks(sound(), cuts, holes)), run(blocks(sound(), (), holes)))

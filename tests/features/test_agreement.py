@@ -54,10 +54,57 @@ def test_a_sure_word_needs_no_second_hypothesis_where_that_is_wished() -> None:
 def test_a_hypothesis_that_tells_committed_words_otherwise_goes_on_behind_them_by_time() -> None:
     agreement = Agreement()
     for _ in range(2):
-        agreement.push(timed(["we", "will", "go"]), heard_until=5.0)
+        agreement.push(timed(["we", "will", "go", "home"]), heard_until=5.0)
     assert said(agreement.unsaid(timed(["he", "would", "go", "home"]))) == ["home"]
     seam = [("will", 1.15, 1.4, 0.9), ("go", 1.4, 1.6, 0.9), ("home", 1.6, 1.9, 0.9)]
     assert said(agreement.unsaid(seam)) == ["home"]  # the phrase stands on both sides of the seam
+
+
+def test_a_word_is_committed_when_another_one_follows_it_or_the_sound_has_ended() -> None:
+    agreement = Agreement()
+    for _ in range(3):
+        agreement.push(timed(["the", "Euro"]), heard_until=9.0)
+    assert said(agreement.committed) == ["the"]
+    for _ in range(2):
+        agreement.push(timed(["the", "Euro-Banknotes", "are"]), heard_until=9.0)
+    assert [w[0] for w in agreement.committed] == ["the", "Euro-Banknotes"]
+    assert said(agreement.flush()) == ["are"]
+
+
+def test_what_grows_out_of_a_committed_word_is_said_behind_it() -> None:
+    agreement = Agreement()
+    for _ in range(2):
+        agreement.push(timed(["Euro", "Bank"]), heard_until=9.0)
+    (rest, start, end, _), _ = agreement.unsaid(timed(["Euro-Banknotes", "are"]))
+    assert (rest, start, end) == ("banknotes", pytest.approx(0.4), pytest.approx(0.4))
+    assert [w[0] for w in agreement.committed] == ["Euro"]
+
+
+@given(
+    truth=st.lists(st.lists(st.sampled_from(["a", "bb", "go"]), min_size=1, max_size=4), min_size=1, max_size=12),
+    steps=st.lists(st.integers(0, 5), max_size=30),
+)
+def test_a_word_of_several_parts_is_committed_whole_however_much_of_it_was_heard(
+    truth: list[list[str]], steps: list[int]
+) -> None:
+    """Parts are heard one after the other, again and again; a hypothesis knows the parts so far, joined to words."""
+    whole = ["-".join(parts) for parts in truth]
+    begins = [(i, j) for i, parts in enumerate(truth) for j in range(len(parts))]
+    agreement, known = Agreement(AgreementConfig(tolerance=0.3)), 0
+
+    def heard(count: int) -> list[TimedWord]:
+        words: list[TimedWord] = []
+        for at, (i, j) in enumerate(begins[:count]):
+            start = words[-1][1] if j else at * EACH
+            words = [*words[:i], ("-".join(truth[i][: j + 1]), start, (at + 1) * EACH, 0.9)]
+        return words
+
+    for more in steps:
+        known = min(len(begins), known + more)
+        agreement.push(heard(known), heard_until=known * EACH + 0.5)
+        assert [w[0] for w in agreement.committed] == whole[: len(agreement.committed)]
+    agreement.flush(heard(len(begins)))
+    assert [w[0] for w in agreement.committed] == whole
 
 
 def test_what_is_withdrawn_is_not_committed() -> None:

@@ -40,7 +40,8 @@ class Killed:
     @property
     def lost_s(self) -> float:
         """Seconds of pictures or sound, whichever is more, from the last that can be played to the last handed over."""
-        pictures = self._last("frame") - max(self.frames, default=0.0)
+        first = float(self.told["frame"][0])  # of a late camera: long after the session's start
+        pictures = self._last("frame") - max(self.frames, default=first)
         return max(pictures, self._last("sound") - self.sound_end, 0.0)
 
     def _last(self, what: str) -> float:

@@ -1,7 +1,8 @@
 """A long recording, as fast as it can be made, and its memory.
 
-``python -m tests.recording.long_recording SECONDS ROOT`` prints a JSON array a line: seconds of session time, resident
-memory in MB, bytes of the folder.
+``python -m tests.recording.long_recording SECONDS ROOT [MS]`` prints a JSON array a line: seconds of session time,
+resident memory in MB, bytes of the folder, seconds that the source is ahead of the last reading. With ``MS`` the model
+takes so many milliseconds longer for each window, and so is the slowest of all.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from dmd_runtime.clock import Clock
 from dmd_runtime.config import SessionConfig
-from dmd_runtime.messages import Message, VideoFrame
+from dmd_runtime.messages import Message, Reading, VideoFrame, Window
 from dmd_runtime.recording.recording import Recording
 from dmd_runtime.sources.synthetic import SyntheticSource
 from dmd_runtime.streaming.session import Session
@@ -24,22 +27,45 @@ from tests.recording.recording_process import Toolbox
 SIZE = (320, 240)
 
 
-def main(seconds: str, root: str) -> None:
+class Slow(Toolbox):
+    """Its model takes ``seconds`` longer."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def interpreter(self, *, clock: Clock, marks: tuple[str, ...]) -> Callable[[Window], Reading]:
+        read = super().interpreter(clock=clock, marks=marks)
+
+        def slowly(window: Window) -> Reading:
+            threading.Event().wait(self._seconds)
+            reading: Reading = read(window)
+            return reading
+
+        return slowly
+
+
+def main(seconds: str, root: str, slower_ms: str = "0") -> None:
     """Record numbered pictures and samples; the stages are fakes, all that writes is real."""
     duration = float(seconds)
-    toolbox, config = Toolbox(), SessionConfig.load()
-    window = config.window.model_copy(update={"step": 4.0})  # a reading is the one slow thing here: the rows of those
-    config = config.model_copy(update={"window": window})  # that are still to be made would be what grows
+    toolbox, config = Slow(float(slower_ms) / 1e3) if float(slower_ms) else Toolbox(), SessionConfig.load()
     source = SyntheticSource(duration=duration, size=SIZE, paced=False)
     session = Session(source, toolbox, config, exact=True)  # type: ignore[arg-type]
     recording = Recording(session, toolbox, config, Path(root), label="long", with_media=True)
-    process, due = psutil.Process(), 0.0
+    process, due, read_until = psutil.Process(), 0.0, 0.0
 
     def look(message: Message) -> None:
-        nonlocal due
-        if isinstance(message, VideoFrame) and message.t >= due:
+        nonlocal due, read_until
+        if isinstance(message, Reading):
+            read_until = message.span.end
+        elif isinstance(message, VideoFrame) and message.t >= due:
             due += duration / 30
-            _tell(round(message.t, 3), process.memory_info().rss / 2**20, recording.counts.bytes)
+            _tell(
+                round(message.t, 3),
+                process.memory_info().rss / 2**20,
+                recording.counts.bytes,
+                round(message.t - read_until, 1),
+            )
 
     session.subscribe(look)
     session.run()

@@ -30,6 +30,7 @@ from tests.session_factory import FakeToolbox
 
 FPS = 30
 SIZE = (320, 240)
+LATE = 2.0  # s until the first picture of a late camera
 DEVICE = SourceInfo(kind="device", name="a camera", has_video=True, has_audio=True)
 
 
@@ -39,7 +40,7 @@ class Toolbox(FakeToolbox):
 
 
 class Made:
-    """A still picture and silence, noise, or numbered pictures, for ever."""
+    """A still picture and silence, noise, or numbered pictures, for ever; ``late``: sound alone at first."""
 
     info = DEVICE
 
@@ -49,6 +50,7 @@ class Made:
         self._noise: list[UInt8] = noise if kind == "noise" else []
         self._sound = random.normal(0, 0.1, BLOCK).astype(np.float32) * (kind == "noise")
         self._numbered = kind == "numbered"
+        self._first = round(LATE * FPS) if kind == "late" else 0
 
     def run(self, sink: MediaSink, clock: Clock, stop: Event) -> float:
         return deliver([self._video(), self._audio()], sink, clock, stop, paced=True)
@@ -58,7 +60,7 @@ class Made:
 
     def _video(self) -> Iterator[Timed]:
         still = freeze(np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8))
-        for seq in count():
+        for seq in count(self._first):
             image = self._noise[seq % 7] if self._noise else frame_image(seq, SIZE) if self._numbered else still
             yield Timed(seq / FPS, (seq + 1) / FPS, VideoFrame(seq=seq, t=seq / FPS, image=image))
 
@@ -120,7 +122,7 @@ class Told:
 
 
 def main(root: str, kind: str) -> None:
-    """Record ``kind`` (``still``, ``noise``, ``numbered`` or a file) below ``root`` until the end, if there is one."""
+    """Record ``still``, ``noise``, ``numbered``, ``late`` or a file below ``root`` until the end, if there is one."""
     source = Played(Path(kind)) if Path(kind).is_file() else Made(kind)
     toolbox, config = Toolbox(), SessionConfig.load()
     session = Session(source, toolbox, config)  # type: ignore[arg-type]

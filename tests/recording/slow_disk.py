@@ -19,7 +19,7 @@ import numpy as np
 
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.messages import VideoFrame
-from dmd_runtime.recording import media_writer
+from dmd_runtime.recording.media_file import MediaFile
 from dmd_runtime.recording.recording import Consent, Recording
 from dmd_runtime.sources.synthetic import SyntheticSource
 from dmd_runtime.streaming.session import Session
@@ -43,13 +43,13 @@ class Timed(Session):
 
 def measure(delay_ms: float, root: Path) -> dict[str, float]:
     """One recording."""
-    write = media_writer._File.picture
+    write = MediaFile.picture
 
-    def slow(file: media_writer._File, item: VideoFrame) -> object:
+    def slow(file: MediaFile, item: VideoFrame) -> object:
         Event().wait(delay_ms / 1e3)
         return write(file, item)
 
-    media_writer._File.picture = slow  # type: ignore[assignment, method-assign]
+    MediaFile.picture = slow  # type: ignore[assignment, method-assign]
     try:
         source = SyntheticSource(duration=SECONDS, size=(640, 480), paced=True)
         source.info = replace(source.info, kind="device")
@@ -60,7 +60,7 @@ def measure(delay_ms: float, root: Path) -> dict[str, float]:
         ended = time.perf_counter()
         recording.finish()
     finally:
-        media_writer._File.picture = write  # type: ignore[method-assign]
+        MediaFile.picture = write  # type: ignore[method-assign]
     counts = recording.counts
     p50, p99, most = np.percentile(session.took, [50, 99, 100]).round(3).tolist()
     return {

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dmd_runtime.messages import AudioBlock, VideoFrame
-from dmd_runtime.recording import media_writer
+from dmd_runtime.recording.media_file import MediaFile, Output
 from tests.recording.killing import EARLIEST, LATEST, Killed, figures, kill
 from tests.shared_data import shared
 
-KINDS = ("still", "talker", "noise")
+KINDS = ("still", "talker", "noise", "late")
 UNPLAYABLE = 1.0  # s that a kill may cost
 
 
@@ -26,7 +26,7 @@ def check(killed: Killed) -> None:
     assert (
         killed.session.end
         == killed.recovery.media_end_s
-        == pytest.approx(max(killed.sound_end, killed.frames[-1]), abs=0.05)
+        == pytest.approx(max(killed.sound_end, *killed.frames), abs=0.05)
     )
     assert killed.missing() == {}
     assert killed.told["marker"]
@@ -63,7 +63,8 @@ def test_the_file_is_at_no_moment_a_second_behind(tmp_path: Path, silent_from: f
     n = int(min(4.0, silent_from) * 16_000 / 512)
     blocks = [AudioBlock(seq=i, t=i * 0.032, samples=np.zeros(512, np.float32), rate=16_000) for i in range(n)]
     path = tmp_path / "media.mkv"
-    file = media_writer._File(path, (64, 48), audio=True)
+    output = Output(path)
+    file = MediaFile(output, (64, 48), audio=True)
     behind, size, last = 0.0, 0, {"video": 0.0, "audio": 0.0}
     for item in sorted([*frames, *blocks], key=lambda item: item.t if isinstance(item, VideoFrame) else item.end):
         if path.exists() and path.stat().st_size != size:
@@ -72,4 +73,5 @@ def test_the_file_is_at_no_moment_a_second_behind(tmp_path: Path, silent_from: f
         behind = max(behind, item.t - last[kind])
         (file.picture if isinstance(item, VideoFrame) else file.sound)(item)  # type: ignore[arg-type]
     file.close()
+    output.close()
     assert behind <= UNPLAYABLE

@@ -13,12 +13,12 @@ import pytest
 from dmd_runtime.recording.manifest import read_manifest
 
 
-def figures(seconds: int, root: Path) -> tuple[np.ndarray, dict]:
-    """(time, RSS in MB), float64 (n, 2), and what was recorded."""
-    command = [sys.executable, "-m", "tests.recording.long_recording", str(seconds), str(root)]
+def figures(seconds: int, root: Path, slower_ms: int = 0) -> tuple[np.ndarray, dict]:
+    """(time, RSS in MB, bytes, seconds ahead), float64 (n, 4), and what was recorded."""
+    command = [sys.executable, "-m", "tests.recording.long_recording", str(seconds), str(root), str(slower_ms)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)
     assert run.returncode == 0, run.stderr
-    table = np.array([json.loads(line)[:2] for line in run.stdout.splitlines()])
+    table = np.array([json.loads(line) for line in run.stdout.splitlines()])
     return table, read_manifest(next(root.glob("sub-anon/ses-long")))["recorded"]
 
 
@@ -30,3 +30,9 @@ def test_memory_is_flat(tmp_path: Path, seconds: int) -> None:
     second, third = (table[table[:, 0] // (seconds / 3) == part, 1] for part in (1, 2))
     growth = float(np.median(third) - np.median(second))  # what waits for the recorder comes and goes, up to 10 MB
     assert growth < 5, table.round(1).tolist()  # a picture has 0.2 MB: 25 that stay are seen
+
+
+def test_a_source_that_is_faster_than_the_model_waits_for_it(tmp_path: Path) -> None:
+    table, found = figures(90, tmp_path, slower_ms=30)
+    assert found["frames"] == 90 * 30
+    assert table[:-1, 3].max() < 20, table.round(1).tolist()  # 1024 rows; it would be a minute and more

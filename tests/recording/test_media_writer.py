@@ -14,7 +14,8 @@ import pytest
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.messages import AudioBlock, VideoFrame, freeze
 from dmd_runtime.recording import media_writer
-from dmd_runtime.recording.media_writer import MediaWriter, fitted
+from dmd_runtime.recording.media_file import MediaFile, fitted
+from dmd_runtime.recording.media_writer import MediaWriter
 from dmd_runtime.sources.base import ANALYSIS_RATE
 from dmd_runtime.sources.synthetic import SAMPLE_CYCLE, frame_image, read_frame_number
 
@@ -89,14 +90,14 @@ def test_lost_sound_is_a_hole_and_no_silence(tmp_path: Path) -> None:
 
 def test_a_slow_disk_costs_pictures_and_never_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hold, reached = threading.Event(), threading.Event()
-    encode = media_writer._File.picture
+    encode = MediaFile.picture
 
     def slow(file: object, item: VideoFrame) -> object:
         reached.set()
         assert hold.wait(20)
         return encode(file, item)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(media_writer._File, "picture", slow)
+    monkeypatch.setattr(MediaFile, "picture", slow)
     writer = MediaWriter(tmp_path, video=True, audio=True)
     writer(picture(0, 0.0))
     assert reached.wait(20)
@@ -209,7 +210,7 @@ def test_what_breaks_the_file_is_told_at_once_and_at_the_end(tmp_path: Path, mon
         told.append(str(error))
         heard.set()
 
-    monkeypatch.setattr(media_writer._File, "sound", full)
+    monkeypatch.setattr(MediaFile, "sound", full)
     writer = MediaWriter(tmp_path, video=False, audio=True, on_failure=tell)
     writer(sound(0))
     assert heard.wait(20)

@@ -15,13 +15,14 @@ import pytest
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
 from dmd_runtime.messages import Message, VideoFrame
-from dmd_runtime.recording import disk, media_writer
+from dmd_runtime.recording import disk
 from dmd_runtime.recording import manifest as manifest_module
 from dmd_runtime.recording import recording as recording_module
 from dmd_runtime.recording.disk import DiskLimits
 from dmd_runtime.recording.library import find_sessions, session_line, summarise
 from dmd_runtime.recording.lock import is_held
 from dmd_runtime.recording.manifest import read_manifest
+from dmd_runtime.recording.media_file import MediaFile
 from dmd_runtime.recording.media_writer import MediaWriter
 from dmd_runtime.recording.reader import open_session
 from dmd_runtime.recording.recording import Consent, Recording
@@ -85,13 +86,13 @@ def test_every_picture_and_every_sample_of_a_session_is_in_the_film(tmp_path: Pa
 def test_a_disk_that_stands_still_costs_pictures_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session ends while the first picture is still being written."""
     go_on = threading.Event()
-    write = media_writer._File.picture
+    write = MediaFile.picture
 
     def slow(file: object, item: object) -> object:
         assert go_on.wait(30)
         return write(file, item)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(media_writer._File, "picture", slow)
+    monkeypatch.setattr(MediaFile, "picture", slow)
     session, recording = recorded(tmp_path, exact=False, device=True, consent=CONSENT)
     session.run()
     assert session.counts.frames == 90
@@ -193,7 +194,7 @@ def test_a_disk_that_breaks_while_the_source_waits_for_room_ends_the_wait(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writer._changed, "wait_for", noted)
-    monkeypatch.setattr(media_writer._File, "picture", breaks)
+    monkeypatch.setattr(MediaFile, "picture", breaks)
     heard = Heard(recording)
     running = threading.Thread(target=session.run, daemon=True)
     running.start()
@@ -234,7 +235,8 @@ def test_a_folder_that_is_taken_away_is_told(tmp_path: Path) -> None:
 
 def test_trouble_before_anybody_listens_is_kept_for_them(tmp_path: Path) -> None:
     _, recording = recorded(tmp_path)
-    recording.mark(float("nan"), "nowhere")
+    with pytest.raises(RecordingError, match="expected finite numbers"):
+        recording.mark(float("nan"), "nowhere")
     heard = Heard(recording)
     assert len(heard.texts) == 1
     assert "expected finite numbers" in heard.texts[0]

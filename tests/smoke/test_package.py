@@ -27,4 +27,11 @@ def test_the_packaged_program_tests_itself_with_nothing_but_what_is_inside(tmp_p
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "selftest: passed"
+    for name in (
+        "the recording is whole",
+        "exports",
+        "annotated.mp4 plays to its end",
+        "a word is found in the library",
+    ):
+        assert f"ok    {name}: " in done.stdout
     assert sys.executable not in done.stderr

@@ -76,11 +76,57 @@ def test_a_face_whose_jaw_stays_still_did_not_say_the_word(moves: float, expecte
     assert visible(attribution) == [expected]
 
 
+def jaw_of(*parts: tuple[float, float, float], step: float = 1 / 15) -> FeatureBlock:
+    """A face whose jaw goes up and down by so much in each of the parts: seconds, amplitude, seconds up and down."""
+    moves = [a / 2 * (1 - np.cos(2 * np.pi * np.arange(0, s, step) / every)) for s, a, every in parts]
+    jaw = np.concatenate(moves)
+    times = np.arange(len(jaw)) * step
+    values = np.stack([np.zeros(len(jaw)), jaw], axis=1).astype(np.float32)
+    return replace(block(V, times, settled_until=float(times[-1]) + 1), values=values)
+
+
+SAID = tuple((0.6 + 0.4 * i, 0.9 + 0.4 * i) for i in range(6))
+SMILE, TALK = (3.5, 0.07, 3.0), (3.5, 0.2, 0.5)
+
+
+@pytest.mark.parametrize("step", [1 / 15, 1 / 7.5])
+def test_a_listener_who_smiles_is_told_from_a_speaker_after_some_words(step: float) -> None:
+    for part, expected in ((SMILE, False), (TALK, True)):
+        attribution = WordAttribution(jaw=1)
+        attribution.add(jaw_of(part, step=step))
+        attribution.add(utterance(*SAID))
+        assert visible(attribution)[2:] == [expected] * 4
+
+
+def test_who_begins_to_speak_after_somebody_else_is_seen_at_once() -> None:
+    attribution = WordAttribution(jaw=1)
+    attribution.add(jaw_of(SMILE, TALK))
+    own = tuple((a + 3.0, b + 3.0) for a, b in SAID)
+    attribution.add(utterance(*SAID, *own))
+    assert visible(attribution)[2:] == [False] * 4 + [True] * 6
+
+
+def test_a_single_short_word_tells_too_little_of_how_much_a_face_moves() -> None:
+    attribution = WordAttribution(jaw=1)
+    attribution.add(jaw_of(SMILE))
+    attribution.add(utterance((0.7, 0.8)))
+    assert visible(attribution) == [True]
+
+
 def test_of_a_face_seen_too_seldom_nothing_is_said_about_its_jaw() -> None:
     attribution = WordAttribution(jaw=1)
     attribution.add(faces(moves=0.0, step=0.3))
     attribution.add(utterance((1.0, 1.4)))
     assert visible(attribution) == [True]
+
+
+def test_what_is_remembered_of_words_is_bounded() -> None:
+    attribution = WordAttribution()
+    attribution.vision_until(FOREVER)
+    for t in range(200):
+        attribution.add(utterance((float(t), t + 0.5)))
+        assert len(visible(attribution)) == 1
+    assert len(attribution._said) <= 64
 
 
 def test_what_is_remembered_of_faces_is_bounded() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,14 @@ class Slow:
         return window
 
 
-def stage(clock: FakeClock, slow: Slow) -> ReadingStage:
-    channel: Channel[Features] = Channel("features", 1024, Overflow.BLOCK)
+def stage(
+    clock: FakeClock,
+    slow: Callable[[Window], Any],
+    *,
+    capacity: int = 1024,
+    budget: float | None = CONFIG.latency_budget,
+) -> ReadingStage:
+    channel: Channel[Features] = Channel("features", capacity, Overflow.BLOCK)
     emitted: list[Message] = []
     return ReadingStage(
         WindowBuilder(CONFIG, recipe()),
@@ -43,7 +50,7 @@ def stage(clock: FakeClock, slow: Slow) -> ReadingStage:
         slow,
         channel=channel,
         clock=clock,
-        budget=CONFIG.latency_budget,
+        budget=budget,
         step=CONFIG.step,
         emit=emitted.append,
         on_failure=lambda name, error: pytest.fail(f"{name}: {error}"),
@@ -107,3 +114,32 @@ def test_being_settled_for_ever_is_no_reason_to_read_ahead_of_time() -> None:
     made.channel.close()
     assert made.join(30)
     assert [w.span.end for w in slow.windows] == [2.0, 2.5, 3.0]
+
+
+def test_what_an_exact_run_has_not_read_waits_in_the_channel_and_holds_the_source_back() -> None:
+    """Two minutes from a source that is faster than the model: each window is read when no more can be given."""
+    given, ahead, over = [0.0], [], threading.Event()
+
+    def read(window: Window) -> Any:
+        channel = made.channel
+        with channel._changed:
+            assert channel._changed.wait_for(lambda: channel.depth == channel.capacity or over.is_set(), 30)
+        ahead.append(given[0] - window.span.end)
+        return window
+
+    def feed() -> None:
+        for n in range(1200):
+            give(made, n / 10, (n + 1) / 10)
+            given[0] = (n + 1) / 10
+        over.set()
+
+    made = stage(FakeClock(t=0.0), read, capacity=64, budget=None)
+    made.start()
+    source = threading.Thread(target=feed, daemon=True)
+    source.start()
+    source.join(60)
+    made.media_end = 120.0
+    made.channel.close()
+    assert made.join(30)
+    assert len(ahead) == 237
+    assert max(ahead) < 2.5, "64 messages are 1.6 s; a window is 0.5 s"

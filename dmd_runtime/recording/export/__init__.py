@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Event
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from dmd_runtime.errors import RecordingError
@@ -47,6 +47,8 @@ OnShare: TypeAlias = Callable[[float], None]
 """Told the share that is done, 0 … 1."""
 OnFormat: TypeAlias = Callable[[str, float], None]
 """Told the name of the format in the making, and the share of the whole export that is done."""
+OnRemark: TypeAlias = Callable[[str], None]
+"""Told what people should know of a file before they pass it on."""
 
 
 class Writer(Protocol):
@@ -69,7 +71,7 @@ class Writer(Protocol):
 class Format:
     """One format: the function that writes it and its module below ``dmd_runtime.recording``, its files, what it is.
 
-    ``media`` formats need the medium, and take long.
+    ``media`` formats need the medium, and take long. ``remarks`` is the function that looks for what to remark.
     """
 
     module: str
@@ -77,11 +79,21 @@ class Format:
     files: tuple[str, ...]
     text: str
     media: bool = False
+    remarks: str = ""
 
     def load(self) -> Writer:
         """Its writer."""
-        found: Writer = getattr(import_module(f"dmd_runtime.recording.{self.module}"), self.function)
+        found: Writer = getattr(self._home, self.function)
         return found
+
+    def remark_on(self, session: RecordedSession, annotations: Annotations) -> tuple[str, ...]:
+        """What is to be said of the file that is made of ``session``."""
+        found: tuple[str, ...] = getattr(self._home, self.remarks)(session, annotations) if self.remarks else ()
+        return found
+
+    @property
+    def _home(self) -> ModuleType:
+        return import_module(f"dmd_runtime.recording.{self.module}")
 
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -139,6 +151,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             files=("annotated.mp4",),
             text="the medium with face, words, emotion and graphs burnt in",
             media=True,
+            remarks="remarks",
         ),
     }
 )
@@ -152,6 +165,7 @@ def export(
     options: ExportOptions | None = None,
     progress: OnFormat | None = None,
     cancel: Event | None = None,
+    remark: OnRemark | None = None,
 ) -> list[Path]:
     """Write a session in these formats; blocks, on the thread that calls it.
 
@@ -165,6 +179,7 @@ def export(
     progress : callable, optional
     cancel : Event, optional
         Set from another thread to stop.
+    remark : callable, optional
 
     Returns
     -------
@@ -201,6 +216,9 @@ def export(
 
         at(0.0)
         written += FORMATS[name].load()(session, annotations, out, options, progress=at, cancel=cancel)
+        if remark is not None:
+            for text in FORMATS[name].remark_on(session, annotations):
+                remark(text)
         at(1.0)
     return written
 

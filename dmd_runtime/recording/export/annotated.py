@@ -16,10 +16,12 @@ from dmd_runtime.recording.export import ExportOptions, OnShare
 from dmd_runtime.recording.export.film import LOOKING, Pictures, Steps, film_name, new_film, timeline_of
 from dmd_runtime.recording.export.masking import Blur, face_blur
 from dmd_runtime.recording.export.overlay import HEIGHT, WIDTH, Sheet
+from dmd_runtime.recording.export.typeface import undrawable
 from dmd_runtime.recording.reader import RecordedSession
 
 _STEP: Final = 0.1
 """Seconds after which the sheet is shown anew where no picture comes."""
+_NAMED: Final = 20  # letters
 _FASTER: Final = "subme=0:weightp=0"
 """Most of a sheet stands still: searching finer takes a fifth longer and makes the file no smaller."""
 
@@ -78,6 +80,21 @@ def write_annotated(  # noqa: PLR0917
         film.finish(encoded=True)
         steps.at(timeline.end)
     return (path,)
+
+
+def remarks(session: RecordedSession, annotations: Annotations) -> tuple[str, ...]:
+    """What somebody who passes the film on should know: letters that no typeface of this machine has."""
+    texts = [str(session.manifest.get(key) or "") for key in ("participant", "session", "task")]
+    texts += [word.text for word in session.words]
+    texts += [text for tier in annotations.tiers for item in tier.items for text in (tier.name, item.label, item.note)]
+    missing = undrawable(texts)
+    if not missing:
+        return ()
+    some = " ".join(missing[:_NAMED]) + (" …" if len(missing) > _NAMED else "")
+    return (
+        f"annotated.mp4: {len(missing)} letters show as boxes, because no typeface of this machine has them: {some}; "
+        "a font like Noto Sans for their script, installed, mends that",
+    )
 
 
 def _moments(

@@ -1,4 +1,4 @@
-"""A picture to draw on, without a window: smooth shapes and type (FreeType through Pillow) in the program's look.
+"""A picture to draw on, without a window: smooth shapes and type in the program's look.
 
 Colours are those of the desktop's dark theme; they carry the modality and the emotion, all else is ink on quiet cards.
 """
@@ -11,11 +11,11 @@ from typing import Final, NamedTuple, TypeAlias
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw
 
 from dmd_runtime.messages import UInt8, freeze
 from dmd_runtime.modality import Modality
-from dmd_runtime.resources import resource
+from dmd_runtime.recording.export.typeface import Type
 
 Colour: TypeAlias = tuple[int, int, int]
 Points: TypeAlias = npt.NDArray[np.float64]
@@ -95,25 +95,6 @@ class Box(NamedTuple):
         return Box(self.x + across, self.y + down, self.width - 2 * across, self.height - 2 * down)
 
 
-class Type(NamedTuple):
-    """A size in pixels and a weight: Regular, SemiBold, Bold or Italic."""
-
-    size: int
-    weight: str = "Regular"
-
-    def width(self, text: str) -> int:
-        """Pixels that ``text`` takes; figures are all equally wide."""
-        return _width(self, text)
-
-    def fitting(self, text: str, room: float) -> str:
-        """``text``, cut with an ellipsis where it is wider than ``room``."""
-        if self.width(text) <= room:
-            return text
-        while text and self.width(text + "…") > room:
-            text = text[:-1]
-        return text.rstrip() + "…" if text else ""
-
-
 class Canvas:
     """uint8 (H, W, 3) in RGB, drawn on in place."""
 
@@ -126,7 +107,7 @@ class Canvas:
             return 0
         width = kind.width(text)
         left = round(x - {"left": 0, "right": width, "middle": width / 2}[align])
-        mask, dx, dy = _glyphs(kind, text)
+        mask, dx, dy = kind.mask(text)
         self._blend(mask, left + dx, round(base) + dy, ink)
         return width
 
@@ -194,30 +175,6 @@ class Canvas:
 
 def _fixed(points: Points) -> npt.NDArray[np.int32]:
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)  # OpenCV's pixel centres are whole numbers
-
-
-@lru_cache(maxsize=32)
-def _font(kind: Type) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(resource("fonts", f"Inter-{kind.weight}.otf")), kind.size)
-
-
-@lru_cache(maxsize=1)
-def _tabular() -> list[str] | None:
-    return ["tnum"] if features.check("raqm") else None
-
-
-@lru_cache(maxsize=4096)
-def _width(kind: Type, text: str) -> int:
-    return round(_font(kind).getlength(text, features=_tabular()))
-
-
-@lru_cache(maxsize=2048)
-def _glyphs(kind: Type, text: str) -> tuple[UInt8, int, int]:
-    """Coverage, uint8 (h, w), and where its corner lies from the start of the base line."""
-    left, top, right, bottom = map(int, _font(kind).getbbox(text, anchor="ls", features=_tabular()))
-    image = Image.new("L", (right - left + 4, bottom - top + 4), 0)
-    ImageDraw.Draw(image).text((2 - left, 2 - top), text, fill=255, font=_font(kind), anchor="ls", features=_tabular())
-    return freeze(np.asarray(image).copy()), left - 2, top - 2
 
 
 @lru_cache(maxsize=1024)

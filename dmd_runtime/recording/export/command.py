@@ -46,8 +46,10 @@ def _export(options: argparse.Namespace) -> int:
     names = [n for n in FORMATS if n in chosen or "all" in chosen or ("text" in chosen and n in TEXT_FORMATS)]
     _warn(options.session)
     wished = ExportOptions(blur_faces=options.blur_faces, mask_voice=options.mask_voice, analysis=options.analysis)
+    remarks: list[str] = []
     with _progress() as progress:
-        paths = export(options.session, names, options=wished, progress=progress)
+        paths = export(options.session, names, options=wished, progress=progress, remark=remarks.append)
+    sys.stderr.writelines(f"dmd: warning: {text}\n" for text in remarks)
     sys.stdout.writelines(f"{path}\n" for path in paths)
     return 0
 

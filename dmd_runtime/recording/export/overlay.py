@@ -27,7 +27,6 @@ from dmd_runtime.recording.export.canvas import (
     WARNING_INK,
     Box,
     Canvas,
-    Type,
     emotion_colour,
     mixed,
 )
@@ -35,6 +34,7 @@ from dmd_runtime.recording.export.overlay_graph import GraphState, draw_graph
 from dmd_runtime.recording.export.overlay_picture import Stage
 from dmd_runtime.recording.export.overlay_ribbon import Ribbon
 from dmd_runtime.recording.export.overlay_words import Transcript
+from dmd_runtime.recording.export.typeface import Type
 from dmd_runtime.recording.reader import Readings, RecordedSession
 
 WIDTH, HEIGHT = 1280, 720

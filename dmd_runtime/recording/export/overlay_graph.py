@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from dmd_runtime.modality import MODALITIES, UNIFORM, Edge, Modality
-from dmd_runtime.recording.export.canvas import CARD, DIM, INK, MODALITY, TRACK, Box, Canvas, Points, Type, mixed
+from dmd_runtime.recording.export.canvas import CARD, DIM, INK, MODALITY, TRACK, Box, Canvas, Points, mixed
+from dmd_runtime.recording.export.typeface import Type
 
 RADIUS: Final = 20.0
 _RING, _GAP, _CLEAR = 3.0, 17.0, 4.0

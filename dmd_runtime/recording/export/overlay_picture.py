@@ -13,6 +13,7 @@ from dmd_runtime.recording.export.canvas import (
     BACKGROUND,
     BLACK,
     DIM,
+    EMOTIONS,
     MODALITY,
     STAGE,
     WHITE,
@@ -20,10 +21,11 @@ from dmd_runtime.recording.export.canvas import (
     Canvas,
     Colour,
     Points,
-    Type,
     colour,
+    emotion_colour,
     mixed,
 )
+from dmd_runtime.recording.export.typeface import Type
 from dmd_runtime.recording.reader import RecordedFaces, RecordedSession
 
 _CHIP, _LETTER, _PLAIN = Type(13), Type(26, "Bold"), Type(15)
@@ -137,11 +139,12 @@ def _notes(annotations: Annotations) -> list[_Note]:
     for tier in annotations.tiers:
         if tier.kind is TierKind.TRACE:
             continue
-        inks = {label.name: label.color for label in tier.labels if len(label.color) == 7}
+        inks = {name: emotion_colour(name) for name in EMOTIONS if tier.kind is TierKind.CATEGORY}
+        inks |= {label.name: colour(label.color) for label in tier.labels if len(label.color) == 7}
         for item in tier.items:
             text = " · ".join(part for part in (item.label or item.note, tier.by if tier.by != "user" else "") if part)
             until = max(item.end, item.t0 + _STAYS)
-            found.append(_Note(item.t0, until, text, colour(inks[item.label]) if item.label in inks else DIM))
+            found.append(_Note(item.t0, until, text, inks.get(item.label, DIM)))
     return sorted(note for note in found if note.text)
 
 

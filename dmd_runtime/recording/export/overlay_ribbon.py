@@ -18,10 +18,10 @@ from dmd_runtime.recording.export.canvas import (
     WHITE,
     Box,
     Canvas,
-    Type,
     emotion_colour,
     mixed,
 )
+from dmd_runtime.recording.export.typeface import Type
 from dmd_runtime.recording.reader import Readings, RecordedSession
 
 _TITLE, _TINY = Type(11, "SemiBold"), Type(10)

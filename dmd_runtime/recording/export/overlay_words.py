@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from dmd_runtime.recording.export.canvas import CARD, DIM, INK, Box, Canvas, Type, mixed
+from dmd_runtime.recording.export.canvas import CARD, DIM, INK, Box, Canvas, mixed
+from dmd_runtime.recording.export.typeface import Type, is_right_to_left
 from dmd_runtime.recording.reader import RecordedWord
 
 _TYPE, _NOTE = Type(20), Type(16)
@@ -91,4 +92,9 @@ def _set(words: Sequence[RecordedWord], room: int) -> list[_Line]:
         lines[-1].lefts.append(at)
         at += width + space
         before = word.span.end
+    for line in lines:
+        if is_right_to_left(word.text for word in line.words):
+            line.lefts = [
+                room - left - _TYPE.width(word.text) for left, word in zip(line.lefts, line.words, strict=True)
+            ]
     return lines

@@ -287,3 +287,26 @@ def test_keys_of_emotions_are_reserved() -> None:
     assert {label.key for label in EMOTION_LABELS} <= RESERVED_KEYS
     for marker_set in MarkerSetStore(Path("none.toml")).sets:
         assert not {label.key for label in marker_set.labels} & RESERVED_KEYS
+
+
+def test_a_recording_that_ends_by_itself_ends_marking_too(model: AnnotatingModel, time: Time, sink: FileSink) -> None:
+    play(time, (1.0, lambda: model.press(SMILE)), (2.0, lambda: model.press(TASK)), (3.0, lambda: model.trace(0.5)))
+    before = (sink.folder / "markers.jsonl").read_bytes()
+    model.end("the disk is full")
+    assert (model.ended, model.is_ready, model.is_kept, model.can_undo) == ("the disk is full", False, False, False)
+    play(time, (4.0, lambda: model.press(TASK)), (5.0, model.undo), (6.0, lambda: model.trace(0.1)))
+    assert not model.note("nobody will read this")
+    assert (sink.folder / "markers.jsonl").read_bytes() == before
+    assert [mark.label for mark in model.marks] == ["smile", "task"], "what was kept is still shown"
+    assert sink.said("lab")[1] == (2.0, 99.0, "task"), "to the end of what was recorded"
+    model.attach(time, sink)
+    assert (model.ended, model.is_ready) == ("", True)
+
+
+def test_a_sample_that_is_not_kept_is_not_drawn(model: AnnotatingModel, time: Time, sink: FileSink) -> None:
+    failures: list[str] = []
+    model.failed.connect(failures.append)
+    play(time, (1.0, lambda: model.trace(0.5)))
+    sink.broken = True
+    play(time, (2.0, lambda: model.trace(0.6)))
+    assert (failures, [sample.t for sample in model.trail]) == (["the disk is full"], [1.0])

@@ -30,3 +30,13 @@ def test_what_does_not_change_is_not_told(qtbot: QtBot) -> None:
     with qtbot.assertNotEmitted(model.changed), qtbot.assertNotEmitted(model.state_changed):
         model.update(elapsed=1.0)
         model.set_state(RecordState.IDLE)
+
+
+def test_one_that_ended_by_itself_keeps_its_figures_and_says_why() -> None:
+    model = RecordingModel()
+    model.set_state(RecordState.RECORDING)
+    model.update(elapsed=5.0, ended="The disk is full.")
+    model.set_state(RecordState.ENDED)
+    assert (model.figures.elapsed, model.figures.ended) == (5.0, "The disk is full.")
+    model.set_state(RecordState.IDLE)
+    assert model.figures == RecordFigures()

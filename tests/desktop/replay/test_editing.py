@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from desktop.models.replay import ReplayModel
 from desktop.replay import editing as module
-from desktop.replay.editing import UNSAVED, ReplayEditing
+from desktop.replay.editing import KEPT, UNSAVED, ReplayEditing
+from desktop.replay.kept_copy import put_aside
 from desktop.replay.session import ReplaySession
-from dmd_runtime import Annotations, Item, Label, MarkerSet, TierKind, read_annotations
+from dmd_runtime import Annotations, AnnotationStore, Item, Label, MarkerSet, Tier, TierKind, read_annotations
 from dmd_runtime.recording.lock import SessionLock
 from tests.desktop.replay.standins import FakeSpeaker
 from tests.recording.replayable import write_session
@@ -286,3 +288,59 @@ def test_a_session_that_is_being_recorded_is_not_edited(
         qtbot.waitUntil(lambda: "edit" in session.model.live.notices)
     assert "still being recorded" in session.model.live.notices["edit"].text
     assert not editing.is_on
+
+
+def test_a_copy_that_was_left_behind_is_offered_restored_and_thrown_away(
+    editing: ReplayEditing, session: ReplaySession, folder: Path, aside: Path, qtbot: QtBot
+) -> None:
+    begun(editing, session, folder, qtbot)
+    (folder / "annotations.json").mkdir()
+    editing.edits.add_tier("late", TierKind.POINT)
+    live = session.model.live
+    qtbot.waitUntil(lambda: UNSAVED in live.notices)
+    assert list(aside.rglob("annotations.json"))  # before it is left: the program may end in any way
+    session.close()
+    (folder / "annotations.json").rmdir()
+    model = ReplayModel()  # the program was ended, and started again
+    later, again = ReplayEditing(model), ReplaySession(model, output=FakeSpeaker())
+    opened(again, folder, qtbot)
+    qtbot.waitUntil(lambda: KEPT in model.live.notices)
+    assert model.live.notices[KEPT].action == "Restore"
+    assert ("late", "user") not in model.track.annotations  # nothing is put in place unasked
+    with qtbot.waitSignal(later.saved):
+        later.restore()
+    assert later.is_on
+    assert ("late", "user") in model.track.annotations
+    assert KEPT not in model.live.notices
+    assert ("late", "user") in kept(folder)
+    assert not list(aside.rglob("annotations.json"))
+    with qtbot.waitSignal(later.saved):
+        later.edits.undo()
+    assert ("late", "user") not in kept(folder)
+    again.close()
+
+
+def test_a_copy_that_says_nothing_new_is_thrown_away(
+    editing: ReplayEditing, session: ReplaySession, folder: Path, aside: Path, qtbot: QtBot
+) -> None:
+    store = AnnotationStore(folder, autosave=False)
+    put_aside(store)
+    assert list(aside.rglob("annotations.json"))
+    opened(session, folder, qtbot)
+    qtbot.waitUntil(lambda: not list(aside.rglob("annotations.json")))
+    assert KEPT not in session.model.live.notices
+
+
+def test_a_copy_older_than_the_session_says_so(
+    editing: ReplayEditing, session: ReplaySession, folder: Path, aside: Path, qtbot: QtBot
+) -> None:
+    store = AnnotationStore(folder, autosave=False)
+    store.apply(lambda a: a.add_tier(Tier(name="late", kind=TierKind.POINT)), "add")
+    put_aside(store)
+    copy = next(aside.rglob("annotations.json"))
+    os.utime(copy, (1e9, 1e9))
+    AnnotationStore(folder).apply(lambda a: a.add_tier(Tier(name="other", kind=TierKind.POINT)), "add")
+    opened(session, folder, qtbot)
+    qtbot.waitUntil(lambda: KEPT in session.model.live.notices)
+    assert "edited since" in session.model.live.notices[KEPT].text
+    assert copy.exists()

@@ -54,7 +54,10 @@ def test_the_picture_the_reading_and_the_word_are_those_of_the_play_head(
     session: ReplaySession, tmp_path: Path, qtbot: QtBot
 ) -> None:
     model = opened(session, write_session(tmp_path / "ses-a"), qtbot)
-    recorded = open_session(tmp_path / "ses-a").readings
+    recorded, player = open_session(tmp_path / "ses-a").readings, session.player
+    assert player is not None
+    qtbot.waitUntil(lambda: player.timeline is not None)  # before it is found, pictures have no number
+    assert player.timeline is not None
     for t in (4.26, 2.0, 5.9, 3.49):
         model.seek(t)
         row = int(np.searchsorted(recorded.t1, t, side="right")) - 1
@@ -66,10 +69,11 @@ def test_the_picture_the_reading_and_the_word_are_those_of_the_play_head(
             assert [edges[edge] for edge in EDGES] == recorded.edges[graph][row].tolist()  # the tensor itself
         assert model.emotion.valid == (row != 3)
         assert model.words.word == int(t / 0.3 + 1e-6)
-        qtbot.waitUntil(lambda: model.frame_number >= 0)  # before the timeline is found, pictures have no number
-        qtbot.waitUntil(lambda t=t: model.live.frame is not None and abs(model.live.frame.t - t) < 0.13)
+        number = player.timeline.index(t)
+        qtbot.waitUntil(lambda number=number: model.frame_number == number)
         assert model.live.frame is not None
-        assert read_frame_number(model.live.frame.image) == model.frame_number
+        assert abs(model.live.frame.t - t) < 0.13
+        assert read_frame_number(model.live.frame.image) == number
     model.seek(0.5)
     assert model.reading is None  # no window had ended yet
 
@@ -136,13 +140,15 @@ def test_closing_while_it_opens_leaves_nothing(session: ReplaySession, tmp_path:
     assert not [thread for thread in session._loaders if thread.isRunning()]
 
 
-def test_another_analysis_changes_the_readings_only(
+def test_another_analysis_has_its_own_readings_and_words(
     session: ReplaySession, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, other = write_session(tmp_path / "ses-a"), write_session(tmp_path / "other", media=False)
     lines = [reading_line(i) | {"sentiment": 2.5} for i in range(8)]
     (other / "readings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
+    said = [{"t0": 1.0, "t1": 1.2, "text": "another", "p": 1}, {"t0": 1.2, "t1": 1.5, "text": "word", "p": 1}]
+    (other / "words.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
     (folder / "derived" / "analyses").mkdir(parents=True)
 
     class Named:
@@ -153,14 +159,16 @@ def test_another_analysis_changes_the_readings_only(
     model = opened(session, folder, qtbot)
     assert model.analyses == ("", "bigger")
     model.seek(4.0)
-    before = model.words.text
+    before, tiers = model.words.text, model.track.tiers
     model.analysis_requested.emit("bigger")
     qtbot.waitUntil(lambda: model.analysis == "bigger")
     assert model.emotion.raw_sentiment == 2.5
-    assert model.words.text is before
+    assert model.words.text.text == "another word"
+    assert model.track.tiers is tiers  # what somebody said is of the session, not of an analysis
     model.analysis_requested.emit("")
     qtbot.waitUntil(lambda: model.analysis == "")
     assert model.emotion.raw_sentiment != 2.5
+    assert model.words.text.text == before.text
 
 
 def test_tables_are_read_on_another_thread(

@@ -235,10 +235,10 @@ def test_bars_glide_and_numbers_do_not(show: Show, qapp: QApplication, monkeypat
     panel.show()
     qapp.setProperty("dmd_reduced_motion", False)
     panel._model.take(trained(1, emotion={"happiness": 0.7, "neutral": 0.3}))
-    assert panel._glide.at[1] == 0.2
+    assert panel.glide.at[1] == 0.2
     assert "0.70" in [text for _, text in texts(panel, monkeypatch)]
-    panel._glide.motion.setCurrentTime(panel._glide.motion.duration())
-    assert panel._glide.at[1] == 0.7
+    panel.glide.motion.setCurrentTime(panel.glide.motion.duration())
+    assert panel.glide.at[1] == 0.7
 
 
 def test_text_can_be_read(colours: theme.Theme) -> None:

@@ -219,3 +219,20 @@ def test_chips_neither_overlap_nor_leave_the_card(
     finally:
         qapp.setProperty("dmd_font_scale", None)
         theme.apply_theme(qapp, colours.name)
+
+
+def test_when_a_recording_ends_by_itself_the_palette_says_why_and_takes_nothing(desk: Desk, qtbot: QtBot) -> None:
+    qtbot.keyClick(desk, Qt.Key.Key_S)
+    assert not desk.palette_.ended.isVisible()
+    desk.model.end("The disk is full (90 MB left): the recording has ended.")
+    assert desk.palette_.ended.isVisible()
+    assert desk.palette_.ended.text().startswith("The disk is full")
+    assert desk.palette_.remark.text() == "not kept any more"
+    assert not any(chip.isEnabled() for chip in desk.palette_.chips)
+    assert not desk.palette_.note.isEnabled()
+    assert not desk.palette_.undo.isEnabled()
+    qtbot.keyClick(desk, Qt.Key.Key_S)
+    assert len(desk.kept.lines) == 1
+    desk.model.attach(lambda: desk.now, desk.kept)
+    assert not desk.palette_.ended.isVisible()
+    assert desk.palette_.note.isEnabled()

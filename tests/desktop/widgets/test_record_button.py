@@ -74,3 +74,22 @@ def test_nothing_blinks_where_no_motion_is_wanted(qtbot: QtBot) -> None:
 
 def test_without_a_recording_there_is_nothing_to_tell() -> None:
     assert figures_text(RecordFigures()) == ""
+
+
+def test_one_that_ended_by_itself_is_not_red_and_says_why(qtbot: QtBot) -> None:
+    button, model, _ = made(qtbot)
+    model.set_state(RecordState.RECORDING)
+    model.update(elapsed=65.0, ended="The disk is full.")
+    model.set_state(RecordState.ENDED)
+    assert ground(button) == theme.theme().button
+    assert (button.caption, button.accessibleName()) == ("Ended", "Record…")
+    assert button.toolTip().endswith("1:05 recorded · The disk is full.")
+
+
+def test_how_far_saving_is_can_be_seen(qtbot: QtBot) -> None:
+    button, model, _ = made(qtbot)
+    model.set_state(RecordState.SAVING)
+    at = button.width() // 4, button.height() - 3
+    assert button.grab().toImage().pixelColor(*at) != theme.theme().accent
+    model.update(share=0.5)
+    assert button.grab().toImage().pixelColor(*at) == theme.theme().accent

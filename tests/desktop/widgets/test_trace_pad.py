@@ -178,3 +178,18 @@ def test_the_area_lies_inside(bench: Bench, qapp: QApplication, scale: float, co
             picture(bench.pad)
     finally:
         qapp.setProperty("dmd_font_scale", None)
+
+
+def test_when_a_recording_ends_by_itself_the_pad_says_why_and_draws_nothing(bench: Bench) -> None:
+    bench.model.attach(lambda: 1.0, bench.kept)
+    bench.pad.put_down()
+    assert bench.pad.is_down
+    bench.model.end("The disk is full.")
+    assert not bench.pad.is_down
+    assert not bench.pad.isEnabled()
+    assert bench.pad.toolTip() == "The disk is full."
+    bench.pad.put_down()
+    assert not bench.pad.is_down
+    bench.model.attach(lambda: 1.0, bench.kept)
+    assert bench.pad.isEnabled()
+    assert bench.pad.toolTip().startswith("Press and move")

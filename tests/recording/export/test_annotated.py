@@ -15,9 +15,10 @@ from dmd_runtime.modality import EDGES, MODALITIES, Modality
 from dmd_runtime.recording.annotations import Annotations, Item, Label, Tier, TierKind
 from dmd_runtime.recording.export import ExportCancelledError, ExportOptions
 from dmd_runtime.recording.export.annotated import write_annotated
-from dmd_runtime.recording.export.canvas import CARD, MODALITY, Box, Canvas, Type, emotion_colour, mixed
+from dmd_runtime.recording.export.canvas import CARD, MODALITY, Box, Canvas, emotion_colour, mixed
 from dmd_runtime.recording.export.overlay import HEIGHT, WIDTH, Sheet, clock
 from dmd_runtime.recording.export.overlay_graph import GraphState, draw_graph, opacity, stroke
+from dmd_runtime.recording.export.typeface import Type
 from dmd_runtime.recording.playback import Medium, media_timeline
 from dmd_runtime.recording.reader import RecordedSession
 from tests.factories import make_clip
