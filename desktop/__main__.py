@@ -13,6 +13,7 @@ from desktop.options import EXIT_INPUT, parse
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the desktop program; returns its exit status."""
     multiprocessing.freeze_support()
+    _keep_standard_error()
     options = parse(arguments)
     if options.selftest:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -33,6 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from desktop.app import start  # noqa: PLC0415
 
     return start(options)
+
+
+def _keep_standard_error() -> None:
+    """Give what this program says a descriptor of its own.
+
+    WORKAROUND: python-sounddevice sends descriptor 2 to nowhere while PortAudio starts, whoever writes there.
+    """
+    if sys.__stderr__ is not None and sys.stderr is sys.__stderr__:
+        own = os.dup(sys.__stderr__.fileno())
+        sys.stderr = open(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _no_display() -> bool:

@@ -68,7 +68,7 @@ class App(QObject):
             model=self.models.recording,
             models=self._model_choice,
         )
-        self.archive = Archive(self.window, self.window.actions_, store)
+        self.archive = Archive(self.window, self.window.actions_, store, self._model_choice)
         self.annotator = Annotator(self.models.annotating, self.sessions, store, MarkerSetStore(), self.window)
         self.annotator.show_in(self.models.timeline, self.models.live, self.window.annotating)
         self.devices = DeviceLists(self)

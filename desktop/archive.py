@@ -44,8 +44,8 @@ class Archive(QObject):
     window : MainWindow
     actions : Actions
     store : SettingsStore
-    models : () -> ModelChoice, optional
-        The choice of models in force, which a re-analysis is offered first; by default that of the settings.
+    models : () -> ModelChoice
+        The choice of models in force, which a re-analysis is offered first.
 
     Signals
     -------
@@ -60,13 +60,13 @@ class Archive(QObject):
         window: MainWindow,
         actions: Actions,
         store: SettingsStore,
-        models: Callable[[], ModelChoice] | None = None,
+        models: Callable[[], ModelChoice],
     ) -> None:
         super().__init__(window)
         self._window = window
         self._actions = actions
         self._store = store
-        self._models = models or self._stored_models
+        self._models = models
         self._library: LibraryPage | None = None
         self._replay: ReplayPage | None = None
         self._session: ReplaySession | None = None
@@ -226,12 +226,10 @@ class Archive(QObject):
         shown = self._session is not None and self._session.show_analysis(folder, made.name)
         text = self.tr("{0} was analysed anew, as “{1}”.").format(session_name(folder), made.name)
         more = self.tr("It is shown; what was recorded stays.")
-        self._window.models.live.notice("exported", f"{text} {more}" if shown else text, action=self.tr("Close"))
+        self._window.models.live.notice(
+            "exported", f"{text} {more}" if shown else text, action=self.tr("Close"), good=True
+        )
         self.note_changed([folder])
-
-    def _stored_models(self) -> ModelChoice:
-        now = self._store.now
-        return ModelChoice(checkpoint=now.checkpoint or None, language=now.language, device=now.device)
 
     def _help(self, key: str) -> None:
         if key == "unfinished":

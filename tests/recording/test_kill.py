@@ -26,7 +26,7 @@ def check(killed: Killed) -> None:
     assert (
         killed.session.end
         == killed.recovery.media_end_s
-        == pytest.approx(max(killed.sound_end, *killed.frames), abs=0.05)
+        == pytest.approx(max((killed.sound_end, *killed.frames)), abs=0.05)
     )
     assert killed.missing() == {}
     assert killed.told["marker"]

@@ -97,3 +97,14 @@ def test_without_a_display_it_says_so(environment: dict[str, str]) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("dmd-desktop: expected a display")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_it_says_is_heard_while_a_library_silences_standard_error() -> None:
+    code = (
+        "import os, sys; from desktop.__main__ import _keep_standard_error; from desktop.application import tell\n"
+        "_keep_standard_error(); os.dup2(os.open(os.devnull, os.O_WRONLY), 2); tell('what went wrong')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "dmd-desktop: what went wrong\n")
