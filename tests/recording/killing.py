@@ -40,7 +40,7 @@ class Killed:
     @property
     def lost_s(self) -> float:
         """Seconds of pictures or sound, whichever is more, from the last that can be played to the last handed over."""
-        first = float(self.told["frame"][0])  # of a late camera: long after the session's start
+        first = float(next(iter(self.told["frame"]), 0.0))  # of a late camera: long after the session's start
         pictures = self._last("frame") - max(self.frames, default=first)
         return max(pictures, self._last("sound") - self.sound_end, 0.0)
 
