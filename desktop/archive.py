@@ -19,7 +19,7 @@ from desktop.loaded_models import ModelChoice
 from desktop.main_window import MainWindow
 from desktop.models.live import Phase
 from desktop.models.worker import Worker
-from desktop.reanalysis_dialog import ReanalysisDialog
+from desktop.reanalysis_dialog import ReanalysisDialog, speech_models_here
 from desktop.recovering import Recovering, recovered_text, unfinished_text
 from desktop.settings import SettingsStore
 from dmd_runtime import DMDError, Recovery, analyses, open_session
@@ -54,6 +54,7 @@ class Archive(QObject):
 
     record_requested = Signal()
     _asked = Signal(object, object, str)
+    _speech_found = Signal(object)
 
     def __init__(
         self,
@@ -216,6 +217,8 @@ class Archive(QObject):
             problem=model.no_film,
             parent=self._window,
         )
+        self._speech_found.connect(dialog.offer_speech)
+        self._looking.submit(lambda: self._speech_found.emit(speech_models_here()))
         if dialog.exec():
             wanted = replace(models, checkpoint=dialog.checkpoint, speech_model=dialog.speech_model)
             self.exporting.reanalyse(folder, wanted, dialog.name)
@@ -293,3 +296,5 @@ class Archive(QObject):
         """A session was deleted: it must not stay open."""
         if self._session is not None and self._session.model.folder == folder:
             self._session.close()
+        kept_copy: Any = importlib.import_module("desktop.replay.kept_copy")
+        kept_copy.throw_away(folder)  # nor may what could not be saved be offered to one that takes its place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,22 @@ from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, title_of
 from desktop.dialogs import TitledDialog
 from desktop.theme import GAP, INSIDE
 from desktop.widgets.labels import Label
-from dmd_runtime import NO_SPEECH, SPEECH_MODELS
+from dmd_runtime import NO_SPEECH, Assets, DMDError, Presence, speech_models
+
+logger = logging.getLogger(__name__)
 
 _WIDTH: Final = 520
 _NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")  # as the folder of an analysis may be called
+
+
+def speech_models_here() -> tuple[str, ...]:
+    """Names of the speech models that are on this machine, whole; hashes what is new, so off the window's thread."""
+    try:
+        found = speech_models(Assets(offline=True))
+    except DMDError as error:
+        logger.warning("no speech model is offered: %s", error)
+        return ()
+    return tuple(status.model.name for status in found if status.presence is Presence.HERE)
 
 
 def _tr(text: str) -> str:
@@ -128,8 +141,13 @@ class ReanalysisDialog(TitledDialog):
         as_recorded = _tr("as recorded ({0})").format(_tr("none") if recorded == NO_SPEECH else recorded)
         self._speech.addItem(as_recorded if recorded else _tr("as recorded"), "")
         self._speech.addItem(_tr("none"), NO_SPEECH)
-        for model in SPEECH_MODELS:
-            self._speech.addItem(model.name, model.name)
+        self._speech.setToolTip(_tr("Speech models that are on this machine; the live page can fetch others."))
+
+    def offer_speech(self, names: Sequence[str]) -> None:
+        """Offer speech models that are here, as soon as that is known; the choice stays."""
+        for name in names:
+            if self._speech.findData(name) < 0:
+                self._speech.addItem(name, name)
 
     def _show_checkpoint(self, chosen: str) -> None:
         at = self._checkpoints.findData(chosen)

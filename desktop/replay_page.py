@@ -42,7 +42,7 @@ from desktop.widgets.trace_pad import TracePad
 from dmd_runtime import Edge, Graph
 
 _FINE, _COARSE = 1.0, 10.0  # s
-_COMPACT, _LEAST_TIMELINE = 560, 72  # px, of 1.0 text
+_COMPACT, _LEAST_TIMELINE = 560, 58  # px, of 1.0 text
 _WALKING = ("Left", "Right", "Up", "Down", "Home", "End")
 
 

@@ -234,8 +234,8 @@ class ReplayEditing(QObject):
     def _note_written(self, store: AnnotationStore, problem: str) -> None:
         if store.is_saved or not store.folder.is_dir():  # a session that was deleted takes its annotations along
             self._unsaved.pop(store.folder, None)
-            if store.folder in self._copied:
-                self._copied.remove(store.folder)
+            if store.folder in self._copied or not store.folder.is_dir():
+                self._copied.discard(store.folder)
                 throw_away(store.folder)
         if problem and store.folder in self._unsaved:
             self._copied.add(store.folder)

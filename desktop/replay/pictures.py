@@ -53,6 +53,7 @@ class PictureThread(QThread):
         self._medium, self._clock = medium, clock
         self._wake = threading.Condition()
         self._wish: float | None = 0.0
+        self._may_search = threading.Event()
         self._timeline: MediaTimeline | None = None
         self._version = 1
         self._ends = False
@@ -67,11 +68,16 @@ class PictureThread(QThread):
         """Follow the clock, which runs or was set anew."""
         self._tell(None)
 
+    def search(self) -> None:
+        """Find out where every picture lies, which takes some work in a medium that was never played."""
+        self._may_search.set()
+
     def finish(self) -> None:
         """End the thread; wait for it with ``wait``."""
         with self._wake:
             self._ends = True
             self._wake.notify_all()
+        self._may_search.set()
 
     def take(self) -> VideoFrame | None:
         """The newest picture."""
@@ -120,6 +126,9 @@ class PictureThread(QThread):
 
     def _find(self) -> None:
         """On a thread of its own: until the timeline is there, pictures are shown without their number."""
+        self._may_search.wait()
+        if self._ends:
+            return
         try:
             found = dmd_runtime.media_timeline(self._medium, apart=True, unwanted=lambda: self._ends)
         except DMDError as error:

@@ -60,6 +60,7 @@ class Player(QObject):
         end: float,
         *,
         output: OpenOutput = open_output,
+        searches: bool = True,
         clock: PlaybackClock | None = None,
         parent: QObject | None = None,
     ) -> None:
@@ -85,8 +86,15 @@ class Player(QObject):
             self._pictures.trouble.connect(self._lose_pictures)
             self._sound = SoundThread(medium, self.clock, output=output)
             self._sound.trouble.connect(self._hear_trouble)
+            if searches:
+                self._pictures.search()
             self._pictures.start()
             self._sound.start()
+
+    def search(self) -> None:
+        """Find the timeline, where that was put off (``searches=False``): what is more urgent has been done."""
+        if self._pictures is not None:
+            self._pictures.search()
 
     def set_end(self, end: float) -> None:
         """There is nothing after ``end``."""

@@ -107,8 +107,13 @@ class ReplaySession(QObject):
         loader.found.connect(self._take)
         loader.problem.connect(self._note)
         loader.failed.connect(self._fail)
+        loader.finished.connect(self._search)
         loader.finished.connect(self._forget_loaders)
         loader.start()
+
+    def _search(self) -> None:
+        if self.player is not None and self._is_current():
+            self.player.search()
 
     def _forget_loaders(self) -> None:
         self._loaders = [loader for loader in self._loaders if not loader.isFinished()]
@@ -123,7 +128,7 @@ class ReplaySession(QObject):
         model = self.model
         model.set_session(session, ("", *analyses))
         self._end = _said_end(session)
-        player = self.player = Player(medium, self._end, output=self._output, parent=self)
+        player = self.player = Player(medium, self._end, output=self._output, searches=False, parent=self)
         player.picture.connect(model.take_frame)
         player.moved.connect(self._move)
         player.changed.connect(model.state_changed)
@@ -154,6 +159,7 @@ class ReplaySession(QObject):
             model.live.notice("table", None if len(part.readings) else self.tr("No readings were recorded."))
             model.set_readings(part.readings, part.series, part.provenance, part.analysis)
             self._grow(part.readings.t1[-1] if len(part.readings) else 0.0)
+            self._search()  # not before: two cores have enough to do
             if model.folder is not None:
                 self.opened.emit(model.folder)
         elif isinstance(part, Annotations):

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QWidget
 
 from desktop import theme
 from desktop.models.track import CLOSEST, TierKey, TrackModel
-from desktop.models.words import emotion_word
 from desktop.widgets.painted import PaintedCard, advance
 from desktop.widgets.timeline_painting import Readout, draw_readout
 from desktop.widgets.track_layout import Kind, TimeAxis, TrackLayout, arrange
@@ -26,7 +25,7 @@ from desktop.widgets.track_painting import (
     draw_window,
     draw_words,
 )
-from desktop.widgets.track_readout import draw_values, readout_at, spoken_description
+from desktop.widgets.track_readout import draw_values, readout_at, spoken_description, values_width
 from desktop.widgets.track_tiers import Hit, Part, draw_moments, draw_tier, item_at, label_width
 
 _WHEEL: Final = 1.0012
@@ -118,7 +117,7 @@ class ReplayTimeline(PaintedCard):
             names = max(
                 92.0 * s, advance(font, self.tr("sentiment")) + 8, *(label_width(r) for r in self.model.tiers), 0
             )
-            values = max((advance(theme.font(11), emotion_word(e)) for e in theme.EMOTION), default=60.0)
+            values = values_width()
             self._layout = arrange(self.size(), self.model, names, values, self._scrolled)
             if self._scrolled > self._layout.hidden:
                 self._scrolled = self._layout.hidden

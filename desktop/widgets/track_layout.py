@@ -17,6 +17,8 @@ _GAP: Final = 4.0
 _AXIS, _OVERVIEW, _SLIM = 24.0, 22.0, 12.0
 _LOW: Final = 190.0
 """Height below which the overview is slim."""
+_TINY: Final = 72.0
+"""Height below which it only tells where the view is: one row is worth more."""
 _LEAST: Final = {"emotion": 26.0, "line": 12.0, "coverage": 4.0, "words": 12.0, "tier": 15.0}
 _USUAL: Final = {"emotion": 58.0, "line": 26.0, "coverage": 7.0, "words": 17.0, "tier": 20.0}
 _ROOMY: Final = {"emotion": 110.0, "line": 48.0, "coverage": 8.0, "words": 18.0, "tier": 22.0}
@@ -103,11 +105,11 @@ def arrange(size: QSize, model: TrackModel, names: float, values: float, scrolle
     s = theme.scale()
     left, right = round(theme.INSIDE + names + 10), round(size.width() - theme.INSIDE - values - 10)
     width = max(40, right - left)
-    low = size.height() < _LOW * s
-    strip, edge = (_SLIM if low else _OVERVIEW) * s, 7 if low else 10
+    low, tiny = size.height() < _LOW * s, size.height() < _TINY * s
+    strip, edge, gap = (4.0, 4, 2) if tiny else (_SLIM * s, 7, 6) if low else (_OVERVIEW * s, 10, 6)
     axis = QRectF(left, 4 if low else 8, width, _AXIS * s)
     overview = QRectF(left, size.height() - edge - strip, width, strip)
-    body = QRectF(left, axis.bottom() + 2, width, max(10.0, overview.top() - 6 - axis.bottom() - 2))
+    body = QRectF(left, axis.bottom() + 2, width, max(10.0, overview.top() - gap - axis.bottom() - 2))
     wanted = _wanted(model)
     heights = _heights([name for _, _, name in wanted], body.height(), s)
     rows, y = [], body.top() - scrolled

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QRectF
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtGui import QColor, QFont, QPainter
 
 from desktop import theme
 from desktop.models.track import Series, TrackModel
 from desktop.models.words import edge_arrow, emotion_word, graph_name, signed
-from desktop.widgets.painted import LEFT, SEMI_BOLD, draw_text, fitting
+from desktop.widgets.painted import LEFT, SEMI_BOLD, advance, draw_text, fitting
 from desktop.widgets.timeline_painting import Readout
 from desktop.widgets.track_layout import Kind, Row, TrackLayout
 from desktop.widgets.track_painting import clock_text
@@ -32,11 +32,21 @@ def row_at(series: Series | None, t: float) -> int | None:
     return row if row >= 0 else None
 
 
+def _values_font() -> QFont:
+    return theme.font(11, weight=SEMI_BOLD)
+
+
+def values_width() -> float:
+    """What the widest word beside a row takes, in pixels."""
+    words = [*map(emotion_word, theme.EMOTION), translate("track", "not valid")]
+    return max(advance(_values_font(), word) for word in words)
+
+
 def draw_values(painter: QPainter, layout: TrackLayout, model: TrackModel) -> None:
     """What each row says at the play head, right of it."""
     look, s = theme.theme(), theme.scale()
     number = row_at(model.series, model.position)
-    bold = theme.font(11, weight=SEMI_BOLD)
+    bold = _values_font()
     for row in layout.rows:
         text, colour = _value(row, model, number)
         if text and row.box.height() >= 9 * s:

@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 LARGE: Final = 256 << 10
 """Bytes from which it is worth while."""
-_NO_NUMBERS: Final = (b"NaN", b"Infinity")  # Arrow takes them, JSON does not
 _LETTERS: Final = [m.value for m in MODALITIES]
 
 
@@ -55,7 +54,7 @@ def read_readings(path: Path) -> Readings | None:
             alone = [_matrix(table, labels, "unimodal", g.value, letter) for letter in _LETTERS]
             columns[f"unimodal.{g.value}"] = np.stack(alone, axis=1)
             columns |= {f"{key}.{g.value}": _matrix(table, EDGE_KEYS, key, g.value) for key in ("edges", "prior")}
-        reason = _column(table, "reason")
+        reason = table.at("reason")
         texts = [""] * len(t1) if reason is None else reason.to_pylist()
         if not all(isinstance(text, str) for text in texts):
             raise _OtherwiseError("a reason that is no text")
@@ -74,7 +73,7 @@ def read_faces(path: Path) -> RecordedFaces | None:
     """``faces.jsonl``, or None where it is small, not there or not whole and as we write it."""
     try:
         table, _ = _table(path)
-        t, boxes = _numbers(table, "t", need=True), _column(table, "box")
+        t, boxes = _numbers(table, "t", need=True), table.at("box")
         order = np.argsort(t, kind="stable")
         if boxes is None or boxes.null_count or not (boxes.value_lengths().to_numpy() == 4).all():
             raise _OtherwiseError("a box that has no four numbers")
@@ -91,45 +90,53 @@ def read_faces(path: Path) -> RecordedFaces | None:
         return None
 
 
-def _table(path: Path) -> tuple[Any, bytes]:
+def _table(path: Path) -> tuple[_Records, bytes]:
     """All columns, one piece each, and what was read."""
     raw = path.read_bytes()
     if len(raw) < LARGE:
         raise _OtherwiseError("small")
-    if any(word in raw for word in _NO_NUMBERS):
-        raise _OtherwiseError("no number")
     import pyarrow as pa  # noqa: PLC0415 - loads slowly
     from pyarrow import json as arrow_json  # noqa: PLC0415
 
     table = arrow_json.read_json(pa.BufferReader(raw))
     if table.num_rows != raw.count(b"\n") + (not raw.endswith(b"\n")):
         raise _OtherwiseError("not one record a line")
-    table = table.combine_chunks()
     table.validate(full=True)
-    return table, raw
+    return _Records(table), raw
 
 
-def _column(table: Any, *path: str) -> Any:
-    """The array at a place within records; None where no record has anything there."""
-    import pyarrow as pa  # noqa: PLC0415
+class _Records:
+    """Arrays at places within records: each record that lies within others is taken apart once."""
 
-    found: Any = None
-    for depth, key in enumerate(path):
-        if depth:
-            place = found.type.get_field_index(key)
-            found = found.flatten()[place] if place >= 0 else None
-        else:
-            found = table[key].combine_chunks() if key in table.column_names else None
-        if found is None or pa.types.is_null(found.type):
-            return None
-        if depth + 1 < len(path) and not pa.types.is_struct(found.type):
-            raise _OtherwiseError(f"{key} is {found.type}")
-    return found
+    def __init__(self, table: Any) -> None:
+        self.num_rows: int = table.num_rows
+        self._parts: dict[tuple[str, ...], dict[str, Any]] = {
+            (): {name: table[name].combine_chunks() for name in table.column_names}
+        }
+
+    def at(self, *path: str) -> Any:
+        """The array there; None where no record has anything there."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        *above, key = path
+        found = self._within(tuple(above)).get(key)
+        return None if found is None or pa.types.is_null(found.type) else found
+
+    def _within(self, path: tuple[str, ...]) -> dict[str, Any]:
+        import pyarrow as pa  # noqa: PLC0415
+
+        if path not in self._parts:
+            whole = self.at(*path)
+            if whole is not None and not pa.types.is_struct(whole.type):
+                raise _OtherwiseError(f"{'.'.join(path)} is {whole.type}")
+            named = () if whole is None else zip((field.name for field in whole.type), whole.flatten(), strict=True)
+            self._parts[path] = dict(named)
+        return self._parts[path]
 
 
-def _numbers(table: Any, *path: str, need: bool = False) -> Float64:
+def _numbers(table: _Records, *path: str, need: bool = False) -> Float64:
     """Float64 (n,); NaN where a record has none."""
-    found = _column(table, *path)
+    found = table.at(*path)
     if found is None and not need:
         return np.full(table.num_rows, np.nan)
     return _floats(found, need=need)
@@ -143,22 +150,22 @@ def _floats(found: Any, *, need: bool) -> Float64:
     if need and found.null_count:
         raise _OtherwiseError("a record without a number that it needs")
     values: Float64 = found.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    if np.any(np.abs(values) >= MOST):
+    if np.any(np.abs(values) >= MOST) or np.count_nonzero(np.isnan(values)) != found.null_count:  # Arrow takes NaN
         raise _OtherwiseError("a number beyond ours")
     return values
 
 
-def _matrix(table: Any, keys: Sequence[str], *path: str) -> Float64:
+def _matrix(table: _Records, keys: Sequence[str], *path: str) -> Float64:
     """Float64 (n, k)."""
-    if _column(table, *path) is None or not keys:
+    if table.at(*path) is None or not keys:
         return np.full((table.num_rows, len(keys)), np.nan)
     return np.stack([_numbers(table, *path, key) for key in keys], axis=1)
 
 
-def _truths(table: Any, *path: str, otherwise: bool) -> npt.NDArray[np.bool_]:
+def _truths(table: _Records, *path: str, otherwise: bool) -> npt.NDArray[np.bool_]:
     import pyarrow as pa  # noqa: PLC0415
 
-    found = _column(table, *path)
+    found = table.at(*path)
     if found is None:
         return np.full(table.num_rows, otherwise)
     if not pa.types.is_boolean(found.type):
@@ -166,26 +173,29 @@ def _truths(table: Any, *path: str, otherwise: bool) -> npt.NDArray[np.bool_]:
     return np.asarray(found.fill_null(otherwise).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _labels(table: Any, raw: bytes, order: npt.NDArray[np.int64]) -> tuple[str, ...]:
+def _labels(table: _Records, raw: bytes, order: npt.NDArray[np.int64]) -> tuple[str, ...]:
     """Of the first record that has emotions, as it has them; records come in ``order``."""
     import pyarrow as pa  # noqa: PLC0415
 
-    found = _column(table, "emotion")
+    found = table.at("emotion")
     if found is None:
         return ()
     if not pa.types.is_struct(found.type):
         raise _OtherwiseError(f"emotion is {found.type}")
-    lines = raw.split(b"\n")
-    for i in order.tolist():
-        if emotion := json.loads(lines[i]).get("emotion"):
-            return tuple(emotion)
-    return ()
+    there = order[found.is_valid().to_numpy(zero_copy_only=False)[order]]
+    if not len(there):
+        return ()
+    first = int(there[0])
+    emotion = json.loads(raw.split(b"\n", first + 1)[first])["emotion"]
+    if not emotion:
+        raise _OtherwiseError("emotion without labels")
+    return tuple(emotion)
 
 
-def _marks(table: Any, order: npt.NDArray[np.int64]) -> tuple[str, ...]:
+def _marks(table: _Records, order: npt.NDArray[np.int64]) -> tuple[str, ...]:
     import pyarrow as pa  # noqa: PLC0415
 
-    found = _column(table, "marks")
+    found = table.at("marks")
     if found is None:
         return ()
     if not pa.types.is_list(found.type):

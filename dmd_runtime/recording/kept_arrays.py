@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,6 +29,8 @@ LARGE: Final = 1 << 20
 """Bytes of a file from which what is in it is kept."""
 MOST: Final = 120
 """Files of which something is kept; those that were not used for the longest time go first."""
+_BEGUN: Final = 3600.0
+"""Seconds after which a draft is of a program that was killed."""
 _VERSION: Final = 1
 _STAMP, _PATH = "kept.stamp", "kept.path"
 _UNUSABLE: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
@@ -87,8 +90,11 @@ def keep(stamp: Stamp | None, kind: str, arrays: Arrays) -> None:
 
 
 def sweep() -> None:
-    """Throw away what was kept of files that are gone, and of too many."""
+    """Throw away what was kept of files that are gone, and of too many, and drafts that were never ended."""
     with contextlib.suppress(OSError):
+        for draft in folder().glob(".*.npz.*.part"):
+            if time.time() - draft.stat().st_mtime > _BEGUN:
+                draft.unlink(missing_ok=True)
         ours = sorted(folder().glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
         for number, path in enumerate(ours):
             if number >= MOST or not _source_is_there(path):

@@ -21,7 +21,7 @@ from dmd_runtime.recording.integrity import Cancel, hashes
 from dmd_runtime.recording.jsonl import seconds
 from dmd_runtime.recording.lock import SessionLock
 from dmd_runtime.recording.media_writer import MediaCounts, MediaWriter
-from dmd_runtime.recording.session_facts import facts_at_end, facts_at_start
+from dmd_runtime.recording.session_facts import facts_at_end, facts_at_start, speech_at_start
 from dmd_runtime.recording.writer import SessionWriter
 from dmd_runtime.streaming.session import Session
 
@@ -140,7 +140,13 @@ class Recording:
         try:
             self._lock = SessionLock(self.folder)
             undo.callback(self._lock.release)
-            self._writer = SessionWriter(self.folder, manifest, marks=session.marks, on_failure=self._tell_failure)
+            self._writer = SessionWriter(
+                self.folder,
+                manifest,
+                marks=session.marks,
+                speech=speech_at_start(toolbox),
+                on_failure=self._tell_failure,
+            )
             undo.callback(self._writer.close)
             if info.kind == "device" or (with_media and info.media is None):
                 self._media = MediaWriter(

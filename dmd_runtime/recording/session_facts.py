@@ -28,6 +28,11 @@ def facts_at_end(session: Session, stopped_at: float) -> dict[str, Any]:
     }
 
 
+def speech_at_start(toolbox: Toolbox) -> dict[str, str]:
+    """The recogniser a session begins with, as an entry of ``speech`` in the manifest names it."""
+    return {"model": toolbox.speech.model, "language": toolbox.speech.language}
+
+
 def _devices(info: SourceInfo) -> list[dict[str, Any]]:
     """The devices that were chosen at the start."""
     chosen = info.details.items() if info.kind == "device" else ()

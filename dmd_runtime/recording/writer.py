@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dmd_runtime.errors import RecordingError
-from dmd_runtime.messages import FaceObservation, Failure, Health, Message, Reading, Word
+from dmd_runtime.messages import FaceObservation, Failure, Health, Message, Reading, SpeechChange, Word
 from dmd_runtime.recording import jsonl
 from dmd_runtime.recording.manifest import FORMAT, write_manifest
 
@@ -35,6 +35,8 @@ class SessionWriter:
         Everything known at the start: source, devices, consent, config, provenance, media.
     marks : tuple of str
         UNTRAINED, DEMO, SYNTHETIC: written into every line.
+    speech : mapping or None
+        ``model`` and ``language`` of the recogniser at the start, where they are known.
     on_failure : callable
         Called once, on the thread that wrote, when a table cannot be written any more.
     """
@@ -45,12 +47,14 @@ class SessionWriter:
         manifest: Mapping[str, Any],
         *,
         marks: tuple[str, ...] = (),
+        speech: Mapping[str, str] | None = None,
         on_failure: Callable[[RecordingError], None] | None = None,
     ) -> None:
         self._on_failure = on_failure
         self.folder = folder
         self._manifest = {"format": FORMAT, "state": "recording", **manifest, "marks": list(marks)}
         self._marks = marks
+        self._speech: list[dict[str, Any]] = [] if speech is None else [{"t": 0.0, **speech}]
         self._lock = threading.Lock()
         self._failure: RecordingError | None = None
         self._closed = False
@@ -81,6 +85,8 @@ class SessionWriter:
             self._write("health", jsonl.health_line(message))
         elif isinstance(message, Failure):
             self._write("health", jsonl.failure_line(message))
+        elif isinstance(message, SpeechChange):
+            self._note_speech(message)
 
     def mark(self, line: Mapping[str, Any]) -> None:
         """Write one line of ``markers.jsonl`` now.
@@ -170,9 +176,14 @@ class SessionWriter:
         """
         self.close()
         if self._failure is None:
-            write_manifest(self.folder, {**self._manifest, "state": state, **facts})
+            write_manifest(self.folder, {**self._manifest, "state": state, "speech": self._speech, **facts})
             return self.folder
         raise self._failure
+
+    def _note_speech(self, change: SpeechChange) -> None:
+        with self._lock:
+            if self._failure is None and not self._closed:
+                self._speech.append({"t": round(change.t, 6), "model": change.model, "language": change.language})
 
     def _write_or_say(self, table: str, line: Mapping[str, Any]) -> None:
         if not self._write(table, line):

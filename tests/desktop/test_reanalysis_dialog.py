@@ -13,13 +13,14 @@ from pytestqt.qtbot import QtBot
 
 import dmd_runtime
 from desktop import archive as archive_module
+from desktop import reanalysis_dialog as dialog_module
 from desktop import theme
 from desktop.app import App
 from desktop.checkpoint_choice import shipped
 from desktop.loaded_models import ModelChoice
 from desktop.models.live import Phase
-from desktop.reanalysis_dialog import _NAME, ReanalysisDialog
-from dmd_runtime import NO_SPEECH, SPEECH_MODELS, DMDError
+from desktop.reanalysis_dialog import _NAME, ReanalysisDialog, speech_models_here
+from dmd_runtime import NO_SPEECH, SPEECH_MODELS, DMDError, SpeechModel, SpeechModelStatus
 from dmd_runtime.recording import reanalysis
 from tests.desktop.app_fixtures import make, shown
 from tests.desktop.session_fixtures import loader
@@ -47,13 +48,24 @@ def test_it_begins_with_what_is_in_force_and_as_recorded(qtbot: QtBot) -> None:
     assert chosen._name.placeholderText() == "mine"
 
 
-def test_everything_that_ships_and_every_speech_model_is_offered(qtbot: QtBot) -> None:
+def test_what_ships_and_the_speech_models_that_are_here_are_offered(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"tiny.en": Path("/models/tiny.en"), "small": Path("/models/small")}
+
+    def status(model: SpeechModel) -> SpeechModelStatus:
+        place = places.get(model.name)
+        return SpeechModelStatus(model=model, place=place, origin="", done_bytes=1, total_bytes=2)
+
+    monkeypatch.setattr(dialog_module, "speech_models", lambda _: [status(model) for model in SPEECH_MODELS])
     asked = dialog(qtbot)
     offered = [asked._checkpoints.itemData(i) for i in range(asked._checkpoints.count())]
     assert offered[0] == ""
     assert set(shipped()) - {"starter"} == set(offered[1:-1])
-    assert [asked._speech.itemData(i) for i in range(2, asked._speech.count())] == [m.name for m in SPEECH_MODELS]
     asked._speech.setCurrentIndex(1)
+    for _ in range(2):
+        asked.offer_speech(speech_models_here())
+    assert [asked._speech.itemData(i) for i in range(asked._speech.count())] == ["", NO_SPEECH, "tiny.en", "small"]
     assert asked.speech_model == NO_SPEECH
 
 
@@ -116,6 +128,9 @@ class Answer:
     def __init__(self, session: str, **options: Any) -> None:
         Answer.asked = {"session": session, **options}
 
+    def offer_speech(self, names: tuple[str, ...]) -> None:
+        Answer.asked["speech"] = names
+
     def exec(self) -> bool:
         return True
 
@@ -126,6 +141,7 @@ class Answer:
 @pytest.fixture
 def opened(make: Callable[..., App], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     monkeypatch.setattr(archive_module, "ReanalysisDialog", Answer)
+    monkeypatch.setattr(archive_module, "speech_models_here", lambda: ("tiny.en",))
     app = shown(make(), qtbot)
     assert not app.window.actions_.reanalyse.isEnabled()
     app._store.update(session_root=str(tmp_path))
@@ -165,6 +181,7 @@ def test_the_new_analysis_is_shown_and_what_was_recorded_stays(
     assert controls.analysis.currentText() == "as recorded"
     qtbot.waitUntil(lambda: model.analysis == "second", timeout=20_000)
     assert Answer.asked["session"] == "sub-p01/ses-a"
+    assert Answer.asked["speech"] == ("tiny.en",)
     assert (loaded[0].checkpoint, loaded[0].speech_model) == ("other", NO_SPEECH)
     model.seek(4.0)
     assert model.emotion.raw_sentiment == -2.5

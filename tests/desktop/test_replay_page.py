@@ -150,10 +150,10 @@ def test_the_marks_are_above_everything(page: ReplayPage) -> None:
     assert banner.isVisible()
 
 
-@pytest.mark.parametrize("size", [(1024, 562), (1280, 720), (1920, 1000)])
-def test_nothing_overlaps(page: ReplayPage, model: ReplayModel, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1024, 495), (1024, 562), (1280, 720), (1920, 1000)])
+def test_nothing_overlaps(page: ReplayPage, qtbot: QtBot, size: tuple[int, int]) -> None:
     page.resize(*size)
-    QApplication.processEvents()
+    qtbot.waitUntil(lambda: page._room.widget().size() == page._room.viewport().size())  # nothing to scroll to
     assert page.size().toTuple() == size
     cards: list[QWidget] = [page.video, page.controls, page.words, page.emotion, *page.graphs.values(), page.timeline]
     boxes = [(card, card.rect().translated(card.mapTo(page, QPoint()))) for card in cards]

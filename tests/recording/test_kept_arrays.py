@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dmd_runtime.recording import kept_arrays, reader
+from dmd_runtime.recording.index import SessionIndex
 from dmd_runtime.recording.kept_arrays import keep, recall, stamp_of
 from dmd_runtime.recording.playback import media_timeline, medium_of
 from dmd_runtime.recording.playback_timeline import prepare_replay
@@ -90,6 +92,44 @@ def test_what_is_kept_goes_with_its_file_and_nobody_else_reads_it(tmp_path: Path
     kept_arrays.sweep()
     assert len(list(user_cache.glob("*.npz"))) == 1
     assert recall(stamp_of(tmp_path / "b"), "table") is not None
+
+
+def test_a_draft_that_was_never_ended_goes(tmp_path: Path, user_cache: Path) -> None:
+    user_cache.mkdir(parents=True)
+    old, new = (user_cache / f".{name}.npz.{name}.part" for name in ("old", "new"))
+    for draft in (old, new):
+        draft.write_bytes(b"half")
+    os.utime(old, (1e9, 1e9))
+    kept_arrays.sweep()
+    assert not old.exists()
+    assert new.exists()  # somebody may be writing it
+
+
+def test_nothing_of_a_deleted_session_stays(folder: Path, tmp_path: Path, user_cache: Path) -> None:
+    other = write_session(tmp_path / "sub-a" / "ses-b")
+    for session in (folder, other):
+        prepare_replay(session)
+    assert len(list(user_cache.glob("*.npz"))) == 6  # readings, faces and the timeline of each
+    with SessionIndex(tmp_path, tmp_path / "index") as index:
+        index.refresh()
+        late = open_session(folder)
+        assert len(late.readings)
+        stamp = stamp_of(folder / "readings.jsonl")
+        index.delete(folder)
+        keep(stamp, "readings", {"t0": np.arange(3.0)})  # whoever had it open keeps nothing either
+    left = [np.load(kept)["kept.path"].item() for kept in user_cache.iterdir()]
+    assert len(left) == 3
+    assert all(Path(path).is_relative_to(other) for path in left)
+
+
+def test_what_was_deleted_elsewhere_goes_when_the_library_looks(folder: Path, tmp_path: Path, user_cache: Path) -> None:
+    with SessionIndex(tmp_path, tmp_path / "index") as index:
+        index.refresh()
+        prepare_replay(folder)
+        assert list(user_cache.iterdir())
+        shutil.rmtree(folder)
+        index.refresh()
+    assert not list(user_cache.iterdir())
 
 
 def test_the_longest_unused_go_first(tmp_path: Path, user_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dmd_runtime.errors import RecordingError
-from dmd_runtime.messages import Failure, Health, Span, Word
+from dmd_runtime.messages import Failure, Health, Span, SpeechChange, Word
 from dmd_runtime.recording.manifest import read_manifest
 from dmd_runtime.recording.writer import SessionWriter
 from tests.messages_factory import reading
@@ -57,6 +57,19 @@ def test_state_is_recording_until_finished(writer: SessionWriter) -> None:
     writer.finish(counts={"readings": 0})
     manifest = read_manifest(writer.folder)
     assert (manifest["state"], manifest["counts"], manifest["marks"]) == ("complete", {"readings": 0}, ["DEMO"])
+
+
+def test_the_manifest_lists_every_recogniser_at_the_end(tmp_path: Path) -> None:
+    writer = SessionWriter(tmp_path, {}, speech={"model": "whisper-base", "language": "en"})
+    writer(SpeechChange(t=12.5, model="none", language="auto", before="whisper-base", absent="switched off"))
+    assert "speech" not in read_manifest(tmp_path)
+    writer.close()
+    writer(SpeechChange(t=13.0, model="late", language="de", before="none"))  # after the recording
+    writer.finish()
+    assert read_manifest(tmp_path)["speech"] == [
+        {"t": 0.0, "model": "whisper-base", "language": "en"},
+        {"t": 12.5, "model": "none", "language": "auto"},
+    ]
 
 
 def test_lines_from_many_threads_stay_whole(writer: SessionWriter) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop import theme
 from desktop.models.track import Series, Spoken, TrackModel
+from desktop.models.words import emotion_word
+from desktop.widgets import track_readout
 from desktop.widgets.replay_timeline import ReplayTimeline
 from desktop.widgets.track_layout import Kind, Row
 from desktop.widgets.track_painting import clock_text
@@ -188,6 +190,22 @@ def test_the_readout_says_what_was(view: ReplayTimeline, track: TrackModel) -> N
     assert "L→V HomoGD 0." in text
     assert "sentiment" in text
     assert readout_at(track, 0.5, None).lines[0][1] == "no reading yet"
+
+
+@pytest.mark.parametrize("width", [700, 984, 1100])
+def test_every_word_beside_a_row_is_whole(view: ReplayTimeline, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    drawn: dict[str, float] = {}
+
+    def draw(_: object, line: QRectF, __: object, text: str, font: QFont, ___: object) -> None:
+        drawn[text] = line.width() - QFontMetricsF(font).horizontalAdvance(text)
+
+    monkeypatch.setattr(track_readout, "draw_text", draw)
+    view.resize(width, 120)
+    for label in theme.EMOTION:
+        word = emotion_word(label)
+        monkeypatch.setattr(track_readout, "_value", lambda *_, word=word: (word, None))
+        picture(view)
+        assert drawn[word] >= 0
 
 
 def test_the_plot_is_drawn_anew_only_when_it_must_be(view: ReplayTimeline, track: TrackModel) -> None:
