@@ -66,7 +66,7 @@ class SampleClock:
     corrected : int
         Samples that were counted as lost, or dropped, only because count and clock were too far apart to be stretched.
     drift_ppm : float or None
-        How much faster than its nominal rate the device runs, in millionths; None until that is known within 50.
+        How much faster than its nominal rate the device runs, in millionths; None until that is known within about 50.
 
     Parameters
     ----------

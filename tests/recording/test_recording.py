@@ -14,7 +14,7 @@ import pytest
 
 from dmd_runtime.config import SessionConfig
 from dmd_runtime.errors import RecordingError
-from dmd_runtime.messages import Message, VideoFrame
+from dmd_runtime.messages import Message, SpeechChange, VideoFrame
 from dmd_runtime.recording import disk
 from dmd_runtime.recording import manifest as manifest_module
 from dmd_runtime.recording import recording as recording_module
@@ -73,6 +73,17 @@ def check_film(folder: Path) -> dict:
     assert np.array_equal(values, np.rint(at) % SAMPLE_CYCLE)
     assert (len(film), len(values)) == (found["frames"], found["audio_samples"])
     return found
+
+
+def test_a_change_of_the_speech_model_is_kept(tmp_path: Path) -> None:
+    session, recording = recorded(tmp_path)
+    changes = [SpeechChange(t=1.0, model="other", language="de", before="fake")]
+    session.subscribe(lambda m: session._publish(changes.pop()) if changes and isinstance(m, VideoFrame) else None)
+    session.run()
+    assert read_manifest(recording.finish())["speech"] == [
+        {"t": 0.0, "model": "fake", "language": "auto"},
+        {"t": 1.0, "model": "other", "language": "de"},
+    ]
 
 
 def test_every_picture_and_every_sample_of_a_session_is_in_the_film(tmp_path: Path) -> None:
