@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from desktop.selftest import run_selftest  # noqa: PLC0415
 
         return run_selftest(options)
-    from desktop.app import start  # noqa: PLC0415
+    from desktop.program import start  # noqa: PLC0415
 
     return start(options)
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from desktop.annotator import Annotator
 from desktop.appearance import Appearance
-from desktop.application import leave, make_application, tell
+from desktop.application import tell
 from desktop.archive import Archive
 from desktop.bridge import SessionBridge
 from desktop.card_dialog import CardDialog
@@ -29,7 +29,7 @@ from desktop.recorder import Recorder
 from desktop.settings import Settings, SettingsStore
 from desktop.speech_changing import SpeechChanging
 from desktop.view_models import ViewModels
-from dmd_runtime import DMDError, MarkerSetStore, Reading, resource
+from dmd_runtime import MarkerSetStore, Reading, resource
 
 _PATIENCE_MS = 25_000  # how long a session may drain before the window closes all the same
 _MEDIA = "*.mp4 *.mov *.mkv *.webm *.avi *.m4v *.mpg *.mpeg *.wav *.flac *.mp3 *.m4a *.ogg"
@@ -384,17 +384,3 @@ class App(QObject):
         self._error.exec()
         self._error.deleteLater()
         self._error = None
-
-
-def start(options: Options) -> int:
-    """Run the program to its end and return its exit status."""
-    application = make_application()
-    try:
-        app = App(application, options, SettingsStore())
-    except DMDError as error:
-        tell(error)
-        return EXIT_INPUT
-    app.show()
-    code = application.exec()
-    app.shut_down()
-    return leave(app.exit_code or code)

@@ -28,6 +28,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from desktop.app import App
 from desktop.application import make_application
+from desktop.garbage import GarbageCollector
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_INPUT, EXIT_OK, Options, Parser, SourceKind, SourceRequest, seconds
 from desktop.settings import SettingsStore
@@ -310,6 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:  # settings as new: figures of two machines can be compared
         app = App(application, Options(size=(1280, 800)), SettingsStore(Path(folder) / "desktop.json"))
         bench = LiveBench(app, chosen.seconds)
+        GarbageCollector(app.sessions.loaded, app)
         app.window.shown.connect(lambda: app.run(SourceRequest(kind=SourceKind.FILE, source=film)))
         app.show()
         application.exec()

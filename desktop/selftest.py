@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from desktop.app import App
 from desktop.application import leave, make_application
+from desktop.garbage import GarbageCollector
 from desktop.models.live import Phase
 from desktop.options import EXIT_FAILED, EXIT_OK, SELFTEST_SECONDS, Options, SourceKind, SourceRequest
 from desktop.selftest_recording import AsDevice, Check, checks_of
@@ -102,6 +103,7 @@ def run_selftest(options: Options) -> int:
         app = App(application, kept, store)
         app._named = _demo()  # as if the command line had named it
         test = SelfTest(app)
+        GarbageCollector(app.sessions.loaded, app)
         app.show()
         application.exec()
         app.shut_down()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +86,7 @@ class SessionLoader(QThread):
     def run(self) -> None:
         """Qt's entry of the thread."""
         try:
-            with _no_collection():
-                self._read()
+            self._read()
         except DMDError as error:
             self.failed.emit(str(error))
         except Exception as error:  # a session that breaks the reader must not break the window
@@ -141,15 +138,3 @@ class SessionLoader(QThread):
     @staticmethod
     def _faces(session: RecordedSession) -> object:
         return session.faces
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hundreds of thousands of objects are made and none is garbage: looking for some takes a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

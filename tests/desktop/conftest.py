@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def garbage_is_found_on_this_thread() -> Iterator[None]:
+    """As in the program (:mod:`desktop.garbage`): a worker that finds a widget of an earlier test would crash it."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_one_test() -> Iterator[None]:
+    """What a test has made is young while nobody collects, and so found quickly."""
+    yield
+    gc.collect(1)
 
 
 @pytest.fixture(autouse=True)
