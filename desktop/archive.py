@@ -74,6 +74,7 @@ class Archive(QObject):
         self._start = 0.0
         self._kept: Path | None = None
         self._looking = Worker("dmd-export-look")
+        self._reanalysing: ReanalysisDialog | None = None
         self.exporting = Exporting(self)
         self.recovering = Recovering(self)
         window.add_progress(ExportProgress(self.exporting))
@@ -105,6 +106,7 @@ class Archive(QObject):
             work.failed.connect(lambda text: live.notice("not made", text, action=close))
         self._window.notices.action_requested.connect(self._help)
         self._asked.connect(self._ask_formats, Qt.ConnectionType.QueuedConnection)
+        self._speech_found.connect(self._offer_speech, Qt.ConnectionType.QueuedConnection)
 
     def _offer_recovery(self) -> None:
         """Offer it here; the library does so itself."""
@@ -217,12 +219,17 @@ class Archive(QObject):
             problem=model.no_film,
             parent=self._window,
         )
-        self._speech_found.connect(dialog.offer_speech)
+        self._reanalysing = dialog
         self._looking.submit(lambda: self._speech_found.emit(speech_models_here()))
         if dialog.exec():
             wanted = replace(models, checkpoint=dialog.checkpoint, speech_model=dialog.speech_model)
             self.exporting.reanalyse(folder, wanted, dialog.name)
+        self._reanalysing = None
         dialog.deleteLater()
+
+    def _offer_speech(self, names: tuple[str, ...]) -> None:
+        if self._reanalysing is not None:  # it may have been closed meanwhile
+            self._reanalysing.offer_speech(names)
 
     def _take_analysis(self, made: Path, folder: Path) -> None:
         """A re-analysis is done: it is shown where its session is open."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
@@ -132,6 +134,9 @@ class Answer:
         Answer.asked["speech"] = names
 
     def exec(self) -> bool:
+        deadline = time.monotonic() + 10
+        while "speech" not in Answer.asked and time.monotonic() < deadline:
+            QCoreApplication.processEvents()
         return True
 
     def deleteLater(self) -> None:  # noqa: N802 - Qt's name
