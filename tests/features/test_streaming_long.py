@@ -69,21 +69,23 @@ def test_speech_without_a_pause_stays_bounded_and_repeats_nothing(seconds: float
     assert words[-1] in truth[-2:]  # the last recording breaks off within its last word
 
 
+PHRASE = 2.6
+"""Seconds of a recording that end in a pause of its own, so that nothing is cut within a word."""
+
+
 @pytest.mark.parametrize("pause", [20.0, pytest.param(70.0, marks=pytest.mark.slow)])
 def test_a_long_pause_costs_nothing_and_the_words_behind_it_are_there(pause: float) -> None:
     path, text = next(clip for clip in clips("speech") if clip[0].name == "jfk.flac")
-    samples, truth = load(path)[: 8 * RATE], plain(text)
+    samples, truth = load(path)[: round(PHRASE * RATE)], plain(text)
     quiet = np.random.default_rng(0).normal(0, QUIET, round(pause * RATE)).astype(np.float32)
     once, twice = Watched(), Watched()
     alone = words_of(heard(samples, once))
     said = heard(np.concatenate((samples, quiet, samples)), twice)
     words = committed(said)
-    assert alone[:5] == truth[:5]
-    before, behind = words_of(said)[: len(alone)], words_of(said)[len(alone) :]
-    assert before == alone
-    assert errors(alone, behind) <= 3  # other chunks of the same sound: "not like" was once "not thank you why"
+    assert alone == truth[:5]
+    assert words_of(said) == [*alone, *alone]
     assert len(twice.seconds) <= 2 * len(once.seconds) + 2
-    assert not [w for w in words if 8.3 < w.span.start < 8.0 + pause]
+    assert not [w for w in words if PHRASE + 0.3 < w.span.start < PHRASE + pause]
 
 
 # ----------------------------------------------------------------------------- load
