@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QComboBox
 
 from desktop.live_session import LiveSession
 from desktop.loaded_models import ModelChoice
@@ -78,3 +79,13 @@ class CheckpointChoice(QObject):
             self.tr("It runs from the next start of a session.") if self._sessions.is_busy else self.tr("It is used.")
         )
         self.told.emit(checkpoint, text)
+
+
+def show_chosen(box: QComboBox, chosen: str) -> None:
+    """Choose a checkpoint in a list of them, whose last item stands for any file; one that is not there is added."""
+    at = box.findData(chosen)
+    if at < 0:
+        at = box.count() - 1
+        box.insertItem(at, title_of(chosen), chosen)
+    box.setCurrentIndex(at)
+    box.setToolTip(chosen)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, title_of
+from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, show_chosen
 from desktop.models.speech_choice import SpeechChoice
 from desktop.settings import Settings
 from desktop.theme import GAP, INSIDE, THEMES
@@ -102,12 +102,7 @@ class PreferencesDialog(QDialog):
 
     def show_checkpoint(self, chosen: str, text: str = "") -> None:
         """Show which checkpoint is chosen, and what there is to say of it."""
-        at = self._checkpoints.findData(chosen)
-        if at < 0:
-            at = self._checkpoints.count() - 1
-            self._checkpoints.insertItem(at, title_of(chosen), chosen)
-        self._checkpoints.setCurrentIndex(at)
-        self._checkpoints.setToolTip(chosen)
+        show_chosen(self._checkpoints, chosen)
         self._chosen = chosen
         self._told.setText(text)
         self._told.setAccessibleName(text)

@@ -11,7 +11,7 @@ from typing import Final
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QComboBox, QDialogButtonBox, QFileDialog, QFormLayout, QLineEdit, QSizePolicy, QWidget
 
-from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, title_of
+from desktop.checkpoint_choice import DEFAULT, SUFFIX, shipped, show_chosen
 from desktop.dialogs import TitledDialog
 from desktop.theme import GAP, INSIDE
 from desktop.widgets.labels import Label
@@ -150,12 +150,7 @@ class ReanalysisDialog(TitledDialog):
                 self._speech.addItem(name, name)
 
     def _show_checkpoint(self, chosen: str) -> None:
-        at = self._checkpoints.findData(chosen)
-        if at < 0:
-            at = self._checkpoints.count() - 1
-            self._checkpoints.insertItem(at, title_of(chosen), chosen)
-        self._checkpoints.setCurrentIndex(at)
-        self._checkpoints.setToolTip(chosen)
+        show_chosen(self._checkpoints, chosen)
         self._checkpoint = chosen
         self._name.setPlaceholderText(Path(chosen).stem if chosen else DEFAULT)
 
